@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=dash
+#
+# The one TAP emitter: sourced by the guest's init, tests/guest and
+# tests/selftest.  Whoever sources it may redefine tap_out, through which every
+# line goes.  The counters live in the sourcing shell: never call ok, not_ok or
+# check in a subshell.
+
+tap_n=0			# test points so far
+tap_bad=0		# those that were not ok
+
+tap_out() { printf '%s\n' "$*"; }
+
+ok()
+{
+	tap_n=$((tap_n + 1))
+	tap_out "ok $tap_n - $*"
+}
+
+not_ok()
+{
+	tap_n=$((tap_n + 1))
+	tap_bad=$((tap_bad + 1))
+	tap_out "not ok $tap_n - $*"
+}
+
+# plan [N]: at the end, without N, what was done is the plan
+plan() { tap_out "1..${1:-$tap_n}"; }
+
+# diag TEXT: any number of lines
+diag()
+{
+	printf '%s\n' "$*" | while IFS= read -r tap_line; do
+		tap_out "# $tap_line"
+	done
+}
+
+# check DESC CMD...: CMD's status is the verdict; its output is shown if it is
+# not 0.  CMD runs in this shell and may leave something behind that holds its
+# output open (a hung process), therefore a file and no pipe.
+check()
+{
+	tap_desc=$1 tap_status=0
+	shift
+	if "$@" >"${TMPDIR:-/tmp}/tap.$$" 2>&1; then
+		ok "$tap_desc"
+	else
+		tap_status=$?
+		not_ok "$tap_desc"
+		diag "status $tap_status: $*"
+		diag "$(tail -n 40 "${TMPDIR:-/tmp}/tap.$$")"
+	fi
+	rm -f "${TMPDIR:-/tmp}/tap.$$"
+	return "$tap_status"
+}
