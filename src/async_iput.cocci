@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/// Hand every final iput of fs/ceph to a work queue (see iput_async.h).
+//# Exceptions, each with its reason: none. A deferred iput is right in any
+//# context, and which locks a caller's caller holds is not for a semantic patch
+//# to know. To except a function, exclude it by position in rules "site" and
+//# "convert", name it here as "except: FUNCTION", and say why.
+//# src/fork counts the sites on its own and refuses if this file misses any.
+//
+// Confidence: High
+// Copyright: (C) 2026 the ceph-async-iput authors
+// Comments: with file names as arguments instead of --dir, spatch 1.1.1 reads
+//	them as one unit and misses sites
+// Options: --no-includes --include-headers --dir fs/ceph
+
+virtual patch
+virtual report
+
+// ------------------------------------------------------------ the call sites
+
+@site depends on report@
+expression E;
+position p;
+@@
+ iput@p(E)
+
+@script:python depends on report@
+p << site.p;
+@@
+print("%s:%s:%s" % (p[0].file, p[0].line, p[0].current_element))
+
+@convert depends on patch@
+expression E;
+@@
+-iput(E)
++ceph_iput_async(E)
+
+// -------------------------------------------------- where the state is kept
+
+@inode_info depends on patch@
+@@
+ struct ceph_inode_info {
+ 	...
+ 	struct work_struct i_work;
++	struct llist_node i_iput;
+ 	...
+ };
+
+@fs_client depends on patch@
+@@
+ struct ceph_fs_client {
+ 	...
+ 	struct workqueue_struct *inode_wq;
++	struct ceph_iput_queue iput_queue;
+ 	...
+ };
+
+// Only super.h has what the rule above matches.
+@header depends on fs_client@
+@@
+ #include <linux/ceph/libceph.h>
++#include "iput_async.h"
+
+// ------------------------------------------------------------------ the gate
+
+@gate depends on patch@
+symbol ceph_super_ops, generic_delete_inode, inode_just_drop;
+@@
+ struct super_operations ceph_super_ops = {
+-	.drop_inode = \(generic_delete_inode\|inode_just_drop\),
++	.drop_inode = ceph_iput_drop_inode,
+ };
+
+// Without this, the SB_ACTIVE that ceph_iput_start() sets would keep two
+// mounts from sharing a super block.
+@share depends on patch@
+expression F;
+struct super_block *sb;
+@@
+ ceph_compare_super(...)
+ {
+ <+...
+-F != (sb->s_flags & ~SB_BORN)
++F != (sb->s_flags & ~(SB_BORN | SB_ACTIVE))
+ ...+>
+ }
+
+// -------------------------------------------------------- a mount's lifetime
+
+@init depends on patch@
+identifier err, fsc;
+@@
+ ceph_get_tree(...)
+ {
+ ...
+-err = ceph_mdsc_init(fsc);
++err = ceph_iput_init(fsc);
++if (!err)
++	err = ceph_mdsc_init(fsc);
+ ...
+ }
+
+@start depends on patch@
+identifier fsc;
+@@
+ ceph_real_mount(...)
+ {
+ <+...
+ fsc->mount_state = CEPH_MOUNT_MOUNTED;
++ceph_iput_start(fsc);
+ ...+>
+ }
+
+// The dentries are gone, evict_inodes() comes next: sb->s_root is NULL only in
+// generic_shutdown_super(). It skips ->sync_fs of a read-only mount, for which
+// the last drain has to be enough.
+@early depends on patch@
+identifier sb, wait, fsc;
+@@
+ ceph_sync_fs(struct super_block *sb, int wait)
+ {
+ ...
+ ceph_mdsc_sync(fsc->mdsc);
++if (!sb->s_root)
++	ceph_iput_drain(fsc);
+ ...
+ }
+
+@last depends on patch@
+identifier fsc;
+@@
+ ceph_put_super(...)
+ {
+ ...
+ ceph_mdsc_close_sessions(fsc->mdsc);
++ceph_iput_stop(fsc);
+ ...
+ }
+
+// A mount that failed has no root, and then kill_anon_super() calls neither
+// ->sync_fs nor ->put_super.
+@failed depends on patch@
+identifier s, fsc;
+@@
+ ceph_kill_sb(struct super_block *s)
+ {
+ ...
+ struct ceph_fs_client *fsc = ceph_sb_to_fs_client(s);
+ ...
++ceph_iput_drain(fsc);
+ kill_anon_super(s);
+ ...
+ }
+
+@exit depends on patch@
+identifier fsc;
+@@
+ destroy_fs_client(struct ceph_fs_client *fsc)
+ {
+ ...
+ ceph_mdsc_destroy(fsc);
++ceph_iput_exit(fsc);
+ ...
+ }
+
+// ------------------------------------------------------- the module's lifetime
+
+@load depends on patch@
+@@
+ init_ceph(...)
+ {
+ ...
++ceph_iput_proc_init();
+ ceph_flock_init();
+ ...
+ }
+
+@unload depends on patch@
+@@
+ destroy_caches(...)
+ {
++ceph_iput_proc_exit();
+ ...
+ }
