@@ -59,7 +59,7 @@ static uint64_t number(const char *arg)
 	errno = 0;
 	n = strtoull(arg, &end, 10);
 	if (errno || *arg < '0' || *arg > '9' || *end || n > INT64_MAX)
-		die(USAGE, "'%s' is not a number of bytes, seconds or a seed", arg);
+		die(USAGE, "'%s' is no number of bytes or seconds, and no seed", arg);
 	return n;
 }
 
@@ -269,7 +269,7 @@ static const struct command {
 	{ "snap", "PATH NAME", "a snapshot of directory PATH", 2, do_snap },
 	{ "rmsnap", "PATH NAME", "", 2, do_rmsnap },
 	{ "setxattr", "PATH NAME VALUE", "also quotas and layouts", 3, do_setxattr },
-	{ "lock", "PATH SECONDS", "holds flock(LOCK_EX); prints 'locked' once it has it", 2, do_lock },
+	{ "lock", "PATH SECONDS", "holds flock(LOCK_EX), says 'locked'", 2, do_lock },
 };
 
 int main(int argc, char **argv)
