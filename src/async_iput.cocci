@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /// Hand every final iput of fs/ceph to a work queue (see iput_async.h).
-//# Exceptions, each with its reason: none. A deferred iput is right in any
-//# context, and which locks a caller's caller holds is not for a semantic patch
-//# to know. To except a function, exclude it by position in rules "site" and
-//# "convert", name it here as "except: FUNCTION", and say why.
+//# Exceptions are named in rule "excepted", each with its reason.
 //# src/fork counts the sites on its own and refuses if this file misses any.
 //
 // Confidence: High
@@ -17,9 +14,23 @@ virtual report
 
 // ------------------------------------------------------------ the call sites
 
-@site depends on report@
+// Functions that keep their iput. There are none: to defer is right in any
+// context, and which locks the caller of a caller holds nobody can see here.
+@excepted@
+identifier f = {no_function};
 expression E;
 position p;
+@@
+ f(...)
+ {
+ <+...
+ iput@p(E)
+ ...+>
+ }
+
+@site depends on report@
+expression E;
+position p != excepted.p;
 @@
  iput@p(E)
 
@@ -28,10 +39,17 @@ p << site.p;
 @@
 print("%s:%s:%s" % (p[0].file, p[0].line, p[0].current_element))
 
+@script:python depends on report@
+p << excepted.p;
+@@
+for q in p:
+    print("%s:%s:%s:excepted" % (q.file, q.line, q.current_element))
+
 @convert depends on patch@
 expression E;
+position p != excepted.p;
 @@
--iput(E)
+-iput@p(E)
 +ceph_iput_async(E)
 
 // -------------------------------------------------- where the state is kept
