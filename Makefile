@@ -5,6 +5,7 @@
 # make diff KVER=...      ... and show what differs from the distribution's
 # make install            build and install with dkms, for this host's kernel
 # make uninstall          undo it
+# make deb               build the package ceph-async-iput-dkms, in fork/deb
 # make check              all tests
 # make demo               stock hangs, the fork goes on: side by side
 #
@@ -18,18 +19,18 @@ STORE ?=
 
 # What each of the two commands of the README needs, on Debian.
 INSTALL_PACKAGES := coccinelle dkms gcc kmod make xz-utils
-CHECK_PACKAGES := $(INSTALL_PACKAGES) busybox-static ceph-base ceph-common \
-	ceph-mds ceph-mgr ceph-mon ceph-osd cpio iproute2 libcephfs-dev \
-	qemu-system-x86 shellcheck sparse uidmap util-linux zstd
+CHECK_PACKAGES := $(INSTALL_PACKAGES) busybox-static bzip2 ceph-base ceph-common \
+	ceph-mds ceph-mgr ceph-mon ceph-osd cpio iproute2 libc6-dev libcephfs-dev \
+	patch perl qemu-system-x86 shellcheck sparse zstd
 
 fork_options := $(if $(SOURCE),--source $(SOURCE)) $(if $(DOWNLOAD),--download) \
 	$(if $(SAME_SERIES),--same-series)
-sources := src/fork src/async_iput.cocci $(wildcard src/iput_async*.[ch]) \
+sources := src/fork src/async_iput.cocci $(wildcard src/iput_async*.[ch] src/iput_queue.[ch]) \
 	Kbuild dkms.conf $(wildcard $(KDIR)/include/config/auto.conf)
 
-.PHONY: help fork module test-module diff install uninstall clean FORCE
+.PHONY: help fork module test-module diff install uninstall packages check demo clean FORCE
 help:
-	@sed -n 's/^# \{0,1\}//; 3,13p' $(firstword $(MAKEFILE_LIST))
+	@sed -n 's/^# \{0,1\}//; 3,14p' $(firstword $(MAKEFILE_LIST))
 
 fork: $(FORK)/provenance
 $(FORK)/provenance: $(sources) $(if $(strip $(fork_options)),FORCE)
@@ -54,5 +55,51 @@ diff: $(FORK)/provenance
 install uninstall:
 	src/install $@ $(INSTALL_PACKAGES)
 
+packages:
+	tests/packages $(CHECK_PACKAGES)
+
+check: packages
+	tests/check
+
+demo: packages
+	tests/demo
+
 clean:
-	rm -rf fork
+	rm -rf fork tests/.cache tests/results
+
+# ------------------------------------------------------------------- packaging
+
+NAME := $(shell sed -n 's/^PACKAGE_NAME="\(.*\)"$$/\1/p' dkms.conf)
+VERSION := $(shell sed -n 's/^PACKAGE_VERSION="\(.*\)"$$/\1/p' dkms.conf)
+PREFIX ?= /usr/local
+DKMS_SOURCE = $(DESTDIR)/usr/src/$(NAME)-$(VERSION)
+
+# Every file of the project that is on a host: the one list that make install,
+# the deb and the rpm go by.
+.PHONY: install-files uninstall-files deb kmod-deb
+install-files:
+	install -d $(DKMS_SOURCE)/src
+	install -m 644 Makefile Kbuild dkms.conf $(DKMS_SOURCE)
+	install -m 644 src/async_iput.cocci src/iput_async*.[ch] src/iput_queue.[ch] $(DKMS_SOURCE)/src
+	install -m 755 src/fork $(DKMS_SOURCE)/src
+	install -D -m 755 src/admin/$(NAME) $(DESTDIR)$(PREFIX)/sbin/$(NAME)
+	install -D -m 644 src/admin/$(NAME).8 $(DESTDIR)$(PREFIX)/share/man/man8/$(NAME).8
+	install -D -m 644 src/admin/$(NAME).bash-completion \
+		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/$(NAME)
+	install -D -m 755 src/admin/kernel-hook $(DESTDIR)/etc/kernel/postinst.d/$(NAME)
+	install -D -m 755 src/admin/kernel-hook $(DESTDIR)/etc/kernel/header_postinst.d/$(NAME)
+
+# What src/install takes off again; dkms's source goes by its own version.
+uninstall-files:
+	rm -f $(DESTDIR)$(PREFIX)/sbin/$(NAME) $(DESTDIR)$(PREFIX)/share/man/man8/$(NAME).8 \
+		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/$(NAME) \
+		$(DESTDIR)/etc/kernel/postinst.d/$(NAME) $(DESTDIR)/etc/kernel/header_postinst.d/$(NAME)
+
+# Out of the tree, and from what belongs in the package only.
+deb:
+	rm -rf fork/deb
+	mkdir -p fork/deb/$(NAME)-$(VERSION)
+	cp -r debian src Makefile Kbuild dkms.conf fork/deb/$(NAME)-$(VERSION)
+	cd fork/deb/$(NAME)-$(VERSION) && dpkg-buildpackage -us -uc
+	lintian --fail-on error,warning fork/deb/$(NAME)_$(VERSION)_*.changes
+	@ls fork/deb/*.deb
