@@ -7,6 +7,7 @@
 # check in a subshell.
 
 tap_n=0			# test points so far
+# shellcheck disable=SC2034 # for whoever sources this
 tap_bad=0		# those that were not ok
 
 tap_out() { printf '%s\n' "$*"; }
@@ -24,8 +25,8 @@ not_ok()
 	tap_out "not ok $tap_n - $*"
 }
 
-# plan [N]: at the end, without N, what was done is the plan
-plan() { tap_out "1..${1:-$tap_n}"; }
+# plan N: first, or at the end with $tap_n
+plan() { tap_out "1..$1"; }
 
 # diag TEXT: any number of lines
 diag()
