@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * hold_inode - holds references to inodes and locks of their pages, for tests
+ *
+ * Commands, written to the parameter "command":
+ *	hold PATH	take a reference to the inode, and none to its dentry
+ *	dontcache PATH	set its I_DONTCACHE
+ *	lock PATH	lock its first cached page, with no reference to the inode:
+ *			the eviction will wait for it
+ *	put		drop all references, one after the other, in a workqueue
+ *	unlock		unlock all pages
+ *
+ * Parameters to read: "held", references that are not dropped yet; "last", how
+ * many of them are the only one to their inode.
+ */
+#include <linux/dcache.h>
+#include <linux/fs.h>
+#include <linux/module.h>
+#include <linux/namei.h>
+#include <linux/pagemap.h>
+#include <linux/workqueue.h>
+
+#define SLOTS 64
+
+/*
+ * Both arrays are changed by commands only, which come one at a time (the
+ * module's parameter lock); put_all() reads one while no command changes it.
+ */
+static struct inode *inodes[SLOTS];
+static struct page *pages[SLOTS];
+static unsigned int n_inodes, n_pages;
+static unsigned int done;	/* of inodes, by put_all() */
+
+static void put_all(struct work_struct *work)
+{
+	while (READ_ONCE(done) < n_inodes) {
+		iput(inodes[done]);
+		WRITE_ONCE(done, done + 1);
+	}
+}
+static DECLARE_WORK(put_work, put_all);
+
+static int with_inode(const char *cmd, struct inode *inode)
+{
+	struct page *page;
+
+	if (!strcmp(cmd, "hold")) {
+		if (n_inodes == SLOTS)
+			return -ENOSPC;
+		ihold(inode);
+		inodes[n_inodes++] = inode;
+		return 0;
+	}
+	if (!strcmp(cmd, "dontcache")) {
+		d_mark_dontcache(inode);
+		return 0;
+	}
+	if (!strcmp(cmd, "lock")) {
+		if (n_pages == SLOTS)
+			return -ENOSPC;
+		page = find_lock_page(inode->i_mapping, 0);
+		if (!page)
+			return -ENODATA;
+		pages[n_pages++] = page;
+		return 0;
+	}
+	return -EINVAL;
+}
+
+static void unlock_all(void)
+{
+	while (n_pages) {
+		struct page *page = pages[--n_pages];
+
+		unlock_page(page);
+		put_page(page);
+	}
+}
+
+static int command_set(const char *val, const struct kernel_param *kp)
+{
+	char *line = kstrdup(val, GFP_KERNEL), *arg, *cmd;
+	struct path path;
+	int ret = 0;
+
+	if (!line)
+		return -ENOMEM;
+	arg = strim(line);
+	cmd = strsep(&arg, " ");
+	if (!strcmp(cmd, "unlock")) {
+		unlock_all();
+	} else if (work_busy(&put_work)) {
+		ret = -EBUSY;
+	} else if (!strcmp(cmd, "put")) {
+		queue_work(system_unbound_wq, &put_work);
+	} else if (!arg) {
+		ret = -EINVAL;
+	} else {
+		if (done) {	/* all of them: the work is idle */
+			done = 0;
+			n_inodes = 0;
+		}
+		ret = kern_path(arg, 0, &path);
+		if (!ret) {
+			ret = with_inode(cmd, d_inode(path.dentry));
+			path_put(&path);
+		}
+	}
+	kfree(line);
+	return ret;
+}
+
+static int held_get(char *buf, const struct kernel_param *kp)
+{
+	return sysfs_emit(buf, "%u\n", n_inodes - READ_ONCE(done));
+}
+
+/* Not while put_all() works: the inodes are ours only until then. */
+static int last_get(char *buf, const struct kernel_param *kp)
+{
+	unsigned int i, n = 0;
+
+	if (work_busy(&put_work))
+		return -EBUSY;
+	for (i = done; i < n_inodes; i++)
+		n += atomic_read(&inodes[i]->i_count) == 1;
+	return sysfs_emit(buf, "%u\n", n);
+}
+
+static const struct kernel_param_ops command_ops = { .set = command_set };
+static const struct kernel_param_ops held_ops = { .get = held_get };
+static const struct kernel_param_ops last_ops = { .get = last_get };
+module_param_cb(command, &command_ops, NULL, 0200);
+module_param_cb(held, &held_ops, NULL, 0444);
+module_param_cb(last, &last_ops, NULL, 0444);
+
+static void __exit hold_inode_exit(void)
+{
+	unlock_all();
+	queue_work(system_unbound_wq, &put_work);
+	flush_work(&put_work);
+}
+module_exit(hold_inode_exit);
+
+static int __init hold_inode_init(void)
+{
+	return 0;
+}
+module_init(hold_inode_init);
+
+MODULE_DESCRIPTION("Holds references to inodes and locks of their pages, for tests");
+MODULE_LICENSE("GPL");
