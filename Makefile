@@ -65,7 +65,7 @@ demo: packages
 	tests/demo
 
 clean:
-	rm -rf fork tests/.cache tests/results
+	rm -rf fork live live-test tests/.cache tests/results
 
 # ------------------------------------------------------------------- packaging
 
@@ -103,3 +103,34 @@ deb:
 	cd fork/deb/$(NAME)-$(VERSION) && dpkg-buildpackage -us -uc
 	lintian --fail-on error,warning fork/deb/$(NAME)_$(VERSION)_*.changes
 	@ls fork/deb/*.deb
+
+# ------------------------------------------------------------------- live patch
+
+# make live KVER=...      build live/KVER/ceph_iput_live.ko, from headers alone
+# make test-live KVER=... ... with the parameters that the tests use, in live-test/
+# make install-live, uninstall-live
+#                         on this host with dkms, loaded now and at boot
+LIVE_NAME := ceph-iput-live
+LIVE_SOURCES := src/iput_live.c src/iput_queue.c src/iput_queue.h src/iput_async_trace.h Kbuild
+
+.PHONY: live test-live install-live uninstall-live install-live-files
+live: live/$(KVER)/ceph_iput_live.ko
+test-live: live-test/$(KVER)/ceph_iput_live.ko
+live-test/%/ceph_iput_live.ko: live_options := CEPH_IPUT_TEST=y
+live/%/ceph_iput_live.ko live-test/%/ceph_iput_live.ko: $(LIVE_SOURCES) dkms.conf
+	rm -rf $(@D)
+	mkdir -p $(@D)
+	cp $(LIVE_SOURCES) $(@D)
+	printf '/* SPDX-License-Identifier: GPL-2.0-only */\n#define CEPH_IPUT_VERSION "%s"\n' \
+		$(VERSION) >$(@D)/iput_live_version.h
+	+$(MAKE) -C $(KDIR) M=$(CURDIR)/$(@D) $(live_options) modules
+
+install-live uninstall-live:
+	src/live/install $(subst -live,,$@)
+
+install-live-files:
+	install -d $(DESTDIR)/usr/src/$(LIVE_NAME)-$(VERSION)/src
+	install -m 644 Makefile Kbuild $(DESTDIR)/usr/src/$(LIVE_NAME)-$(VERSION)
+	sed 's/#MODULE_VERSION#/$(VERSION)/' src/live/dkms.conf \
+		>$(DESTDIR)/usr/src/$(LIVE_NAME)-$(VERSION)/dkms.conf
+	install -m 644 $(filter src/%,$(LIVE_SOURCES)) $(DESTDIR)/usr/src/$(LIVE_NAME)-$(VERSION)/src

@@ -1,0 +1,511 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The gate of iput_queue.c for the distribution's own ceph.ko, as a live patch.
+ *
+ * Two functions of the kernel are replaced. ->drop_inode of the stock client is
+ * the kernel's own; here it becomes the gate for inodes of CephFS. And
+ * deactivate_super(), which drops an active reference to a super block, is where
+ * every mount(2) and every umount(2) comes by in a context that can sleep: there
+ * a mount gets its queue, and the last umount waits for it.
+ *
+ * An inode in the queue holds an active reference to its super block, as
+ * operations of NFS do, so the super block is not shut down under it. umount
+ * would then return too early, and that is why it waits first; what is left
+ * afterwards is the rare case that a reference is caught between this wait and
+ * the end of the active references, and then the shutdown is done by @reap.
+ *
+ * Once no active reference is left a final iput evicts where it stands. It has
+ * nothing to wait for there: all data was written while the gate was open, and
+ * without a mount nobody can write any more.
+ *
+ * The VFS does not ask what ->drop_inode returned without SB_ACTIVE, which ceph
+ * never sets: adopt() does it, with s_umount held, for a super block that is
+ * complete. No two mounts share a super block less for it: ceph_compare_super()
+ * of the kernels that were verified finds the flags of any two different.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/fs.h>
+#include <linux/ftrace.h>
+#include <linux/livepatch.h>
+#include <linux/magic.h>
+#include <linux/module.h>
+#include <linux/mutex.h>
+#include <linux/proc_fs.h>
+#include <linux/version.h>
+
+#include "iput_queue.h"
+#include "iput_live_version.h"
+
+#if !IS_ENABLED(CONFIG_LIVEPATCH)
+#error This kernel is built without CONFIG_LIVEPATCH; the fork is what helps there.
+#endif
+#ifndef CEPH_IPUT_DROP_INODE
+#error linux/fs.h has neither generic_delete_inode() nor inode_just_drop().
+#endif
+
+static bool force;
+module_param(force, bool, 0444);
+MODULE_PARM_DESC(force, "Load on a kernel series that this was not verified on");
+
+#ifdef CEPH_IPUT_TEST
+static bool unverified;
+module_param(unverified, bool, 0444);
+#else
+#define unverified	false
+#endif
+
+/**
+ * struct live_mount - what is kept for a super block, as its shadow variable
+ * @queue: its donated references
+ * @sb: the super block; valid with one of its active references
+ * @reap: drops the last active reference, if that was a worker's
+ * @closed: nothing is caught any more; guarded by @queue.lock
+ *
+ * Exists from adopt() until the last active reference goes, so holders of one
+ * need nothing else to use it. Others look it up under RCU.
+ */
+struct live_mount {
+	struct ceph_iput_queue queue;
+	struct super_block *sb;
+	struct work_struct reap;
+	bool closed;
+};
+
+#define LIVE_MOUNT_ID	0x63697075	/* of the shadow variables */
+
+static struct workqueue_struct *iput_wq;
+/* Shutting a super block down flushes queues that are not WQ_MEM_RECLAIM. */
+static struct workqueue_struct *umount_wq;
+
+static DEFINE_MUTEX(proc_lock);		/* guards these two; inside s_umount */
+static struct proc_dir_entry *proc_dir;	/* /proc/fs/ceph, while it is ours */
+static unsigned int proc_users;		/* live_mounts */
+
+static void live_deactivate_super(struct super_block *sb);
+
+/*
+ * i_lru is on no LRU while somebody has the inode, and the VFS looks at it only
+ * when nobody has.
+ */
+struct llist_node *ceph_iput_node(struct inode *inode)
+{
+	return (struct llist_node *)&inode->i_lru;
+}
+
+struct inode *ceph_iput_inode(struct llist_node *node)
+{
+	struct inode *inode = container_of((struct list_head *)node,
+					   struct inode, i_lru);
+
+	INIT_LIST_HEAD(&inode->i_lru);
+	return inode;
+}
+
+/* The snapshot is ceph.ko's secret: 0, which is none's number. */
+struct ceph_vino ceph_iput_vino(struct inode *inode)
+{
+	return (struct ceph_vino) { .ino = inode->i_ino };
+}
+
+/* No lock. Unless it is the last one, an active reference is only a count. */
+void ceph_iput_unpin(struct ceph_iput_queue *q, struct super_block *sb)
+{
+	if (!atomic_add_unless(&sb->s_active, -1, 1))
+		queue_work(umount_wq,
+			   &container_of(q, struct live_mount, queue)->reap);
+}
+
+/*
+ * The counterpart: an active reference for an inode that is about to be caught.
+ * Under RCU; after it @lm stays.
+ */
+static bool pin(struct live_mount *lm)
+{
+	unsigned long flags;
+	bool pinned;
+
+	raw_spin_lock_irqsave(&lm->queue.lock, flags);
+	pinned = !lm->closed && atomic_inc_not_zero(&lm->sb->s_active);
+	raw_spin_unlock_irqrestore(&lm->queue.lock, flags);
+	return pinned;
+}
+
+/*
+ * The worker of a queue had the last active reference. Only one can have it at
+ * a time, so the work is never queued twice; its end may free @lm and with it
+ * the work itself, which is allowed.
+ */
+static void reap_workfn(struct work_struct *work)
+{
+	live_deactivate_super(container_of(work, struct live_mount, reap)->sb);
+}
+
+static int live_mount_init(void *sb, void *shadow, void *unused)
+{
+	struct live_mount *lm = shadow;
+
+	ceph_iput_queue_init(&lm->queue, iput_wq);
+	lm->sb = sb;
+	INIT_WORK(&lm->reap, reap_workfn);
+	return 0;
+}
+
+/* True for mounts of a ceph.ko whose final iputs come by here. */
+static bool is_stock(struct super_block *sb)
+{
+	if (sb->s_magic != CEPH_SUPER_MAGIC)
+		return false;
+	if (sb->s_op->drop_inode == CEPH_IPUT_DROP_INODE)
+		return true;
+	pr_info_once("ceph.ko is the fork, or has another gate of its own: doing nothing for it\n");
+	return false;
+}
+
+/*
+ * Makes a mount ready for being patched, at load or after mount(2). s_umount is
+ * held, which excludes shutdown and remount, the others that change s_flags; it
+ * may be held for reading, as all who come here only set this one bit.
+ */
+static struct live_mount *adopt(struct super_block *sb)
+{
+	struct live_mount *lm;
+
+	lockdep_assert_held(&sb->s_umount);
+
+	if (!sb->s_root || !(sb->s_flags & SB_BORN))
+		return NULL;
+	mutex_lock(&proc_lock);
+	lm = klp_shadow_get(sb, LIVE_MOUNT_ID);
+	if (!lm) {
+		lm = klp_shadow_get_or_alloc(sb, LIVE_MOUNT_ID, sizeof(*lm),
+					     GFP_NOFS, live_mount_init, NULL);
+		if (!lm)
+			goto out;
+		if (!proc_users++)
+			proc_dir = proc_mkdir("fs/ceph", NULL);
+		ceph_iput_queue_show(&lm->queue, sb->s_dev, proc_dir);
+	}
+	/* After the queue: the gate looks for it only with this set. */
+	smp_wmb();
+	sb->s_flags |= SB_ACTIVE;
+out:
+	mutex_unlock(&proc_lock);
+	return lm;
+}
+
+static void adopt_one(struct super_block *sb, void *unused)
+{
+	if (is_stock(sb))
+		adopt(sb);
+}
+
+static void forsake_one(struct super_block *sb, void *unused)
+{
+	if (is_stock(sb))
+		sb->s_flags &= ~SB_ACTIVE;
+}
+
+/* What sysfs says of a module "ceph", loaded or built in; or NULL. */
+static struct kobject *get_ceph_kobject(void)
+{
+	return kset_find_obj(THIS_MODULE->mkobj.kobj.kset, "ceph");
+}
+
+/*
+ * @f for each mount of ceph.ko, with s_umount held for reading. Waits behind an
+ * umount that hangs. Asking for the type of a module that is not there would
+ * load it.
+ */
+static void for_each_mount(void (*f)(struct super_block *, void *))
+{
+	struct kobject *kobj = get_ceph_kobject();
+	struct file_system_type *type;
+
+	if (!kobj)
+		return;
+	kobject_put(kobj);
+	type = get_fs_type("ceph");
+	if (!type)
+		return;
+	iterate_supers_type(type, f, NULL);
+	module_put(type->owner);
+}
+
+static void adopt_all_workfn(struct work_struct *work)
+{
+	for_each_mount(adopt_one);
+}
+static DECLARE_WORK(adopt_all_work, adopt_all_workfn);
+
+/*
+ * A mount may have slipped through: one that was half done when this was
+ * loaded, one that was behind another whose umount hangs, one whose fsopen()
+ * descriptor is still open. Its first final iput finds that out. The slot has
+ * an active reference to the super block in it.
+ */
+static struct super_block *stray;
+
+static void stray_workfn(struct work_struct *work)
+{
+	struct super_block *sb = stray;
+
+	down_read(&sb->s_umount);
+	adopt(sb);
+	up_read(&sb->s_umount);
+	smp_store_release(&stray, NULL);
+	live_deactivate_super(sb);
+}
+static DECLARE_WORK(stray_work, stray_workfn);
+
+static void catch_stray(struct super_block *sb)
+{
+	if (!(sb->s_flags & SB_BORN) || cmpxchg(&stray, NULL, sb))
+		return;
+	if (atomic_inc_not_zero(&sb->s_active))
+		queue_work(umount_wq, &stray_work);
+	else
+		WRITE_ONCE(stray, NULL);
+}
+
+/*
+ * In place of the kernel's ->drop_inode that always evicts. i_lock is held, and
+ * the count is 0. All other file systems pay the first comparison.
+ */
+static int live_drop_inode(struct inode *inode)
+{
+	struct super_block *sb = inode->i_sb;
+	struct live_mount *lm;
+	bool pinned;
+
+	if (sb->s_magic != CEPH_SUPER_MAGIC)
+		return 1;
+	if (!(sb->s_flags & SB_ACTIVE))
+		catch_stray(sb);
+	if (ceph_iput_evicts(inode))
+		return 1;
+
+	smp_rmb();
+	rcu_read_lock();
+	lm = klp_shadow_get(sb, LIVE_MOUNT_ID);
+	pinned = lm && pin(lm);
+	rcu_read_unlock();
+	if (!pinned)
+		return 1;
+	ceph_iput_catch(&lm->queue, inode);
+	return 0;
+}
+
+/*
+ * The caller's active reference is the last one but those of pending inodes,
+ * that is, this is an umount. Whatever writing the data lets go of is caught,
+ * and put, while the gate is open.
+ */
+static void settle(struct super_block *sb, struct live_mount *lm)
+{
+	down_read(&sb->s_umount);
+	sync_filesystem(sb);
+	up_read(&sb->s_umount);
+	ceph_iput_queue_drain(&lm->queue);
+}
+
+/*
+ * s_umount is held for writing, and the caller has an active reference. If that
+ * is the only one nobody can get another but the gate, which is closed here; so
+ * the caller is about to shut the super block down.
+ */
+static void close_if_last(struct super_block *sb, struct live_mount *lm)
+{
+	raw_spin_lock_irq(&lm->queue.lock);
+	lm->closed = atomic_read(&sb->s_active) == 1;
+	raw_spin_unlock_irq(&lm->queue.lock);
+	if (!lm->closed)
+		return;
+
+	/* Nothing is pending, but a worker may not have gone to sleep yet. */
+	ceph_iput_queue_drain(&lm->queue);
+	mutex_lock(&proc_lock);
+	ceph_iput_queue_hide(&lm->queue);
+	if (!--proc_users) {
+		proc_remove(proc_dir);
+		proc_dir = NULL;
+	}
+	mutex_unlock(&proc_lock);
+	klp_shadow_free(sb, LIVE_MOUNT_ID, NULL);
+}
+
+/*
+ * In place of the kernel's function that drops an active reference. The caller
+ * does not hold s_umount.
+ */
+static void live_deactivate_super(struct super_block *sb)
+{
+	struct live_mount *lm = NULL;
+
+	if (is_stock(sb)) {
+		lm = klp_shadow_get(sb, LIVE_MOUNT_ID);
+		if (!lm || !(sb->s_flags & SB_ACTIVE)) {
+			down_read(&sb->s_umount);
+			lm = adopt(sb);
+			up_read(&sb->s_umount);
+		}
+		/* Another mount of it that goes on must not make us wait. */
+		if (lm && atomic_read(&sb->s_active) <=
+			  1 + READ_ONCE(lm->queue.stats.pending))
+			settle(sb, lm);
+	}
+	if (atomic_add_unless(&sb->s_active, -1, 1))
+		return;
+	down_write(&sb->s_umount);
+	if (lm)
+		close_if_last(sb, lm);
+	deactivate_locked_super(sb);
+}
+
+#define DROP_INODE_NAME	__stringify(CEPH_IPUT_DROP_INODE)
+
+static struct klp_func funcs[] = {
+	{
+		.old_name = DROP_INODE_NAME,
+		.new_func = live_drop_inode,
+	}, {
+		.old_name = "deactivate_super",
+		.new_func = live_deactivate_super,
+	}, { }
+};
+
+static struct klp_object objs[] = {
+	{ .funcs = funcs }, { }
+};
+
+static struct klp_patch patch = {
+	.mod = THIS_MODULE,
+	.objs = objs,
+};
+
+static void notrace never_called(unsigned long ip, unsigned long parent_ip,
+				 struct ftrace_ops *op,
+				 struct ftrace_regs *fregs)
+{
+}
+
+/*
+ * Live patches stack up, and then the last one is all that runs: for us the
+ * functions have to be the kernel's own. ftrace lets one user at a time divert a
+ * function; all live patches are one user.
+ */
+static int check_functions(void)
+{
+	static struct ftrace_ops ops = {
+		.func = never_called,
+		.flags = FTRACE_OPS_FL_SAVE_REGS | FTRACE_OPS_FL_IPMODIFY,
+	};
+	struct klp_func *f;
+	int err = 0;
+
+	for (f = funcs; f->old_name && !err; f++) {
+		err = ftrace_set_filter(&ops, (unsigned char *)f->old_name,
+					strlen(f->old_name), f == funcs);
+		if (err)
+			pr_err("refused: this kernel's %s() cannot be patched (%d)\n",
+			       f->old_name, err);
+	}
+	if (!err) {
+		err = register_ftrace_function(&ops);
+		if (!err)
+			unregister_ftrace_function(&ops);
+		else
+			pr_err("refused: another live patch is on %s() or %s() (%d), see /sys/kernel/livepatch\n",
+			       funcs[0].old_name, funcs[1].old_name, err);
+	}
+	ftrace_free_filter(&ops);
+	return err;
+}
+
+/* Where tests/ has shown that the gate is right for the VFS and for ceph.ko. */
+static int check_kernel(void)
+{
+	switch (LINUX_VERSION_CODE & ~0xff) {
+	case KERNEL_VERSION(6, 1, 0):
+	case KERNEL_VERSION(6, 12, 0):
+		if (!unverified)
+			return 0;
+	}
+	if (force) {
+		pr_warn("not verified on this kernel series, loaded by force\n");
+		return 0;
+	}
+	pr_err("refused: not verified on this kernel series; force=1 loads it all the same\n");
+	return -EOPNOTSUPP;
+}
+
+/* The fork's parameter, which the distribution's ceph.ko does not have. */
+static bool fork_is_loaded(void)
+{
+	struct kobject *kobj = get_ceph_kobject();
+	struct module *mod;
+	bool found = false;
+	unsigned int n;
+
+	if (!kobj)
+		return false;
+	mod = container_of(kobj, struct module_kobject, kobj)->mod;
+	for (n = 0; mod && n < mod->num_kp && !found; n++)
+		found = !strcmp(mod->kp[n].name, "async_iput");
+	kobject_put(kobj);
+	return found;
+}
+
+static int __init live_init(void)
+{
+	int err;
+
+	err = check_kernel();
+	if (!err)
+		err = check_functions();
+	if (err)
+		return err;
+	if (fork_is_loaded())
+		pr_info("the loaded ceph.ko is the fork, which needs no live patch: doing nothing for it\n");
+
+	/* Evictions free memory, so they have to go on when there is none. */
+	iput_wq = alloc_workqueue("ceph-iput", WQ_UNBOUND | WQ_MEM_RECLAIM, 0);
+	umount_wq = alloc_workqueue("ceph-iput-umount", WQ_UNBOUND, 0);
+	err = -ENOMEM;
+	if (iput_wq && umount_wq)
+		err = klp_enable_patch(&patch);
+	if (err) {
+		pr_err("the patch could not be enabled (%d); nothing has changed\n",
+		       err);
+		if (umount_wq)
+			destroy_workqueue(umount_wq);
+		if (iput_wq)
+			destroy_workqueue(iput_wq);
+		return err;
+	}
+	/* May have to wait for mounts that hang, and must not make us hang. */
+	queue_work(umount_wq, &adopt_all_work);
+	return 0;
+}
+
+/*
+ * The patch has been disabled, or replaced by another, and no task is in our
+ * functions any more: nothing new is caught. If SB_ACTIVE stayed nothing would
+ * happen, as the kernel's own function never returns 0; but it was not there.
+ */
+static void __exit live_exit(void)
+{
+	flush_work(&adopt_all_work);
+	for_each_mount(forsake_one);
+	destroy_workqueue(iput_wq);
+	destroy_workqueue(umount_wq);
+	proc_remove(proc_dir);
+	klp_shadow_free_all(LIVE_MOUNT_ID, NULL);
+}
+
+module_init(live_init);
+module_exit(live_exit);
+MODULE_LICENSE("GPL");
+MODULE_INFO(livepatch, "Y");
+MODULE_VERSION(CEPH_IPUT_VERSION);
+MODULE_DESCRIPTION("Keep the running CephFS client from waiting for itself in final iputs");
