@@ -18,7 +18,7 @@ FORK := fork/$(KVER)
 STORE ?=
 
 # What each of the two commands of the README needs, on Debian.
-INSTALL_PACKAGES := coccinelle dkms gcc kmod make xz-utils
+INSTALL_PACKAGES := coccinelle dkms gcc kmod libpython3-dev make xz-utils
 CHECK_PACKAGES := $(INSTALL_PACKAGES) busybox-static bzip2 ceph-base ceph-common \
 	ceph-mds ceph-mgr ceph-mon ceph-osd cpio iproute2 libc6-dev libcephfs-dev \
 	patch perl qemu-system-x86 shellcheck sparse zstd
@@ -76,7 +76,7 @@ DKMS_SOURCE = $(DESTDIR)/usr/src/$(NAME)-$(VERSION)
 
 # Every file of the project that is on a host: the one list that make install,
 # the deb and the rpm go by.
-.PHONY: install-files uninstall-files deb kmod-deb
+.PHONY: install-files uninstall-files deb kmod-deb check-host
 install-files:
 	install -d $(DKMS_SOURCE)/src
 	install -m 644 Makefile Kbuild dkms.conf $(DKMS_SOURCE)
@@ -103,6 +103,15 @@ deb:
 	cd fork/deb/$(NAME)-$(VERSION) && dpkg-buildpackage -us -uc
 	lintian --fail-on error,warning fork/deb/$(NAME)_$(VERSION)_*.changes
 	@ls fork/deb/*.deb
+
+# make kmod-deb KVER=...  a package of the built module for exactly that kernel;
+#                         KEY=... CERT=... sign it
+kmod-deb: $(FORK)/ceph/ceph.ko
+	src/admin/kmod-deb $(KVER) $(KEY) $(CERT)
+
+# make check-host         tests of the packages on a Debian 12 root file system
+check-host:
+	tests/host/run
 
 # ------------------------------------------------------------------- live patch
 
