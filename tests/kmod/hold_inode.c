@@ -3,7 +3,7 @@
  * hold_inode - holds references to inodes and locks of their pages, for tests
  *
  * Commands, written to the parameter "command":
- *	hold PATH	take a reference to the inode, and none to its dentry
+ *	hold PATH	take a reference to the inode, and drop its dentry
  *	dontcache PATH	set its I_DONTCACHE
  *	lock PATH	lock its first cached page, with no reference to the inode:
  *			the eviction will wait for it
@@ -104,6 +104,8 @@ static int command_set(const char *val, const struct kernel_param *kp)
 		if (!ret) {
 			ret = with_inode(cmd, d_inode(path.dentry));
 			path_put(&path);
+			if (!ret && !strcmp(cmd, "hold"))
+				d_prune_aliases(inodes[n_inodes - 1]);
 		}
 	}
 	kfree(line);
