@@ -7,6 +7,7 @@
 # make uninstall          undo it
 # make deb               build the package ceph-async-iput-dkms, in fork/deb
 # make check              all tests
+# make check-debug       all scenarios on a kernel with lockdep, KASAN and kmemleak
 # make demo               stock hangs, the fork goes on: side by side
 #
 # KVER defaults to the running kernel, KDIR to /lib/modules/KVER/build.
@@ -28,9 +29,9 @@ fork_options := $(if $(SOURCE),--source $(SOURCE)) $(if $(DOWNLOAD),--download) 
 sources := src/fork src/async_iput.cocci $(wildcard src/iput_async*.[ch] src/iput_queue.[ch]) \
 	Kbuild dkms.conf $(wildcard $(KDIR)/include/config/auto.conf)
 
-.PHONY: help fork module test-module diff install uninstall packages check demo clean FORCE
+.PHONY: help fork module test-module diff install uninstall packages check check-debug demo clean FORCE
 help:
-	@sed -n 's/^# \{0,1\}//; 3,14p' $(firstword $(MAKEFILE_LIST))
+	@sed -n 's/^# \{0,1\}//; 3,15p' $(firstword $(MAKEFILE_LIST))
 
 fork: $(FORK)/provenance
 $(FORK)/provenance: $(sources) $(if $(strip $(fork_options)),FORCE)
@@ -63,6 +64,11 @@ check: packages
 
 demo: packages
 	tests/demo
+
+# The scenarios on a kernel that checks itself, built from linux-source: hours.
+check-debug:
+	tests/packages $(CHECK_PACKAGES) bc binutils bison flex libelf-dev
+	tests/debug-kernel
 
 clean:
 	rm -rf fork live live-test tests/.cache tests/results
