@@ -7,7 +7,7 @@
 # make uninstall          undo it
 # make deb               build the package ceph-async-iput-dkms, in fork/deb
 # make check              all tests
-# make check-debug       all scenarios on a kernel with lockdep, KASAN and kmemleak
+# make check-debug        all scenarios on a kernel with lockdep, KASAN and kmemleak
 # make demo               stock hangs, the fork goes on: side by side
 #
 # KVER defaults to the running kernel, KDIR to /lib/modules/KVER/build.
