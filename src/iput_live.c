@@ -496,6 +496,7 @@ static int __init live_init(void)
 static void __exit live_exit(void)
 {
 	flush_work(&adopt_all_work);
+	flush_work(&stray_work);
 	for_each_mount(forsake_one);
 	destroy_workqueue(iput_wq);
 	destroy_workqueue(umount_wq);
