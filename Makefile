@@ -131,8 +131,8 @@ LIVE_SOURCES := src/iput_live.c src/iput_queue.c src/iput_queue.h src/iput_async
 .PHONY: live test-live install-live uninstall-live install-live-files
 live: live/$(KVER)/ceph_iput_live.ko
 test-live: live-test/$(KVER)/ceph_iput_live.ko
-live-test/%/ceph_iput_live.ko: live_options := CEPH_IPUT_TEST=y
-live/%/ceph_iput_live.ko live-test/%/ceph_iput_live.ko: $(LIVE_SOURCES) dkms.conf
+live-test/$(KVER)/ceph_iput_live.ko: live_options := CEPH_IPUT_TEST=y
+live/$(KVER)/ceph_iput_live.ko live-test/$(KVER)/ceph_iput_live.ko: $(LIVE_SOURCES) dkms.conf
 	rm -rf $(@D)
 	mkdir -p $(@D)
 	cp $(LIVE_SOURCES) $(@D)

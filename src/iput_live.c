@@ -32,7 +32,7 @@
 #include <linux/module.h>
 #include <linux/mutex.h>
 #include <linux/proc_fs.h>
-#include <linux/version.h>
+#include <linux/stringify.h>
 
 #include "iput_queue.h"
 #include "iput_live_version.h"
@@ -60,7 +60,8 @@ module_param(unverified, bool, 0444);
  * @queue: its donated references
  * @sb: the super block; valid with one of its active references
  * @reap: drops the last active reference, if that was a worker's
- * @closed: nothing is caught any more; guarded by @queue.lock
+ * @pinned: active references of inodes in the queue; under @queue.lock
+ * @closed: nothing is caught any more; under @queue.lock
  *
  * Exists from adopt() until the last active reference goes, so holders of one
  * need nothing else to use it. Others look it up under RCU.
@@ -69,6 +70,7 @@ struct live_mount {
 	struct ceph_iput_queue queue;
 	struct super_block *sb;
 	struct work_struct reap;
+	unsigned int pinned;
 	bool closed;
 };
 
@@ -108,12 +110,18 @@ struct ceph_vino ceph_iput_vino(struct inode *inode)
 	return (struct ceph_vino) { .ino = inode->i_ino };
 }
 
-/* No lock. Unless it is the last one, an active reference is only a count. */
+/* Any lock may be held: the last reference is dropped by somebody else. */
 void ceph_iput_unpin(struct ceph_iput_queue *q, struct super_block *sb)
 {
-	if (!atomic_add_unless(&sb->s_active, -1, 1))
-		queue_work(umount_wq,
-			   &container_of(q, struct live_mount, queue)->reap);
+	struct live_mount *lm = container_of(q, struct live_mount, queue);
+	bool last;
+
+	raw_spin_lock_irq(&q->lock);
+	lm->pinned--;
+	last = !atomic_add_unless(&sb->s_active, -1, 1);
+	raw_spin_unlock_irq(&q->lock);
+	if (last)
+		queue_work(umount_wq, &lm->reap);
 }
 
 /*
@@ -127,6 +135,7 @@ static bool pin(struct live_mount *lm)
 
 	raw_spin_lock_irqsave(&lm->queue.lock, flags);
 	pinned = !lm->closed && atomic_inc_not_zero(&lm->sb->s_active);
+	lm->pinned += pinned;
 	raw_spin_unlock_irqrestore(&lm->queue.lock, flags);
 	return pinned;
 }
@@ -186,7 +195,7 @@ static struct live_mount *adopt(struct super_block *sb)
 			proc_dir = proc_mkdir("fs/ceph", NULL);
 		ceph_iput_queue_show(&lm->queue, sb->s_dev, proc_dir);
 	}
-	/* After the queue: the gate looks for it only with this set. */
+	/* The gate looks for the queue only with this set. */
 	smp_wmb();
 	sb->s_flags |= SB_ACTIVE;
 out:
@@ -217,7 +226,7 @@ static struct kobject *get_ceph_kobject(void)
  * umount that hangs. Asking for the type of a module that is not there would
  * load it.
  */
-static void for_each_mount(void (*f)(struct super_block *, void *))
+static void visit_mounts(void (*f)(struct super_block *, void *))
 {
 	struct kobject *kobj = get_ceph_kobject();
 	struct file_system_type *type;
@@ -234,8 +243,9 @@ static void for_each_mount(void (*f)(struct super_block *, void *))
 
 static void adopt_all_workfn(struct work_struct *work)
 {
-	for_each_mount(adopt_one);
+	visit_mounts(adopt_one);
 }
+
 static DECLARE_WORK(adopt_all_work, adopt_all_workfn);
 
 /*
@@ -253,9 +263,11 @@ static void stray_workfn(struct work_struct *work)
 	down_read(&sb->s_umount);
 	adopt(sb);
 	up_read(&sb->s_umount);
+	/* The next one may use the slot once we have done with ours. */
 	smp_store_release(&stray, NULL);
 	live_deactivate_super(sb);
 }
+
 static DECLARE_WORK(stray_work, stray_workfn);
 
 static void catch_stray(struct super_block *sb)
@@ -285,7 +297,7 @@ static int live_drop_inode(struct inode *inode)
 	if (ceph_iput_evicts(inode))
 		return 1;
 
-	smp_rmb();
+	smp_rmb();	/* pairs with the one in adopt() */
 	rcu_read_lock();
 	lm = klp_shadow_get(sb, LIVE_MOUNT_ID);
 	pinned = lm && pin(lm);
@@ -297,9 +309,22 @@ static int live_drop_inode(struct inode *inode)
 }
 
 /*
- * The caller's active reference is the last one but those of pending inodes,
- * that is, this is an umount. Whatever writing the data lets go of is caught,
- * and put, while the gate is open.
+ * Is the caller's active reference the last one but those of pending inodes,
+ * that is, is this an umount? Another mount that goes on must not make us wait.
+ */
+static bool is_last(struct super_block *sb, struct live_mount *lm)
+{
+	bool last;
+
+	raw_spin_lock_irq(&lm->queue.lock);
+	last = atomic_read(&sb->s_active) == 1 + lm->pinned;
+	raw_spin_unlock_irq(&lm->queue.lock);
+	return last;
+}
+
+/*
+ * The last steps of a mount whose gate is open: whatever writing the data lets
+ * go of is caught, and put.
  */
 static void settle(struct super_block *sb, struct live_mount *lm)
 {
@@ -341,6 +366,7 @@ static void close_if_last(struct super_block *sb, struct live_mount *lm)
 static void live_deactivate_super(struct super_block *sb)
 {
 	struct live_mount *lm = NULL;
+	bool settled = false;
 
 	if (is_stock(sb)) {
 		lm = klp_shadow_get(sb, LIVE_MOUNT_ID);
@@ -349,13 +375,15 @@ static void live_deactivate_super(struct super_block *sb)
 			lm = adopt(sb);
 			up_read(&sb->s_umount);
 		}
-		/* Another mount of it that goes on must not make us wait. */
-		if (lm && atomic_read(&sb->s_active) <=
-			  1 + READ_ONCE(lm->queue.stats.pending))
+		settled = lm && is_last(sb, lm);
+		if (settled)
 			settle(sb, lm);
 	}
 	if (atomic_add_unless(&sb->s_active, -1, 1))
 		return;
+	/* Of two umounts at once, each may have seen the other's. */
+	if (lm && !settled)
+		settle(sb, lm);
 	down_write(&sb->s_umount);
 	if (lm)
 		close_if_last(sb, lm);
@@ -425,12 +453,8 @@ static int check_functions(void)
 /* Where tests/ has shown that the gate is right for the VFS and for ceph.ko. */
 static int check_kernel(void)
 {
-	switch (LINUX_VERSION_CODE & ~0xff) {
-	case KERNEL_VERSION(6, 1, 0):
-	case KERNEL_VERSION(6, 12, 0):
-		if (!unverified)
-			return 0;
-	}
+	if (CEPH_IPUT_VERIFIED && !unverified)
+		return 0;
 	if (force) {
 		pr_warn("not verified on this kernel series, loaded by force\n");
 		return 0;
@@ -497,7 +521,7 @@ static void __exit live_exit(void)
 {
 	flush_work(&adopt_all_work);
 	flush_work(&stray_work);
-	for_each_mount(forsake_one);
+	visit_mounts(forsake_one);
 	destroy_workqueue(iput_wq);
 	destroy_workqueue(umount_wq);
 	proc_remove(proc_dir);
