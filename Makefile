@@ -65,7 +65,7 @@ check: packages
 demo: packages
 	tests/demo
 
-# The scenarios on a kernel that checks itself, built from linux-source: hours.
+# The scenarios on a kernel that checks itself, built from linux-source.
 check-debug:
 	tests/packages $(CHECK_PACKAGES) bc binutils bison flex libelf-dev
 	tests/debug-kernel
