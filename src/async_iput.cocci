@@ -154,9 +154,7 @@ identifier fsc;
  ...
  }
 
-// A mount that failed has no root, and then kill_anon_super() calls neither
-// ->sync_fs nor ->put_super.
-@failed depends on patch@
+@close depends on patch@
 identifier s, fsc;
 @@
  ceph_kill_sb(struct super_block *s)
@@ -164,7 +162,7 @@ identifier s, fsc;
  ...
  struct ceph_fs_client *fsc = ceph_sb_to_fs_client(s);
  ...
-+ceph_iput_drain(fsc);
++ceph_iput_close(fsc);
  kill_anon_super(s);
  ...
  }

@@ -13,6 +13,7 @@
 #include <linux/fs.h>
 #include <linux/module.h>
 #include <linux/proc_fs.h>
+#include <linux/rcupdate.h>
 
 #include "super.h"
 #include "iput_async_version.h"
@@ -87,9 +88,11 @@ void ceph_iput_async(struct inode *inode)
  */
 int ceph_iput_drop_inode(struct inode *inode)
 {
-	if (ceph_iput_evicts(inode))
+	struct ceph_iput_queue *q = inode_to_queue(inode);
+
+	if (ceph_iput_evicts(inode) || READ_ONCE(q->closed))
 		return 1;
-	ceph_iput_catch(inode_to_queue(inode), inode);
+	ceph_iput_catch(q, inode);
 	return 0;
 }
 
@@ -132,6 +135,25 @@ void ceph_iput_start(struct ceph_fs_client *fsc)
 void ceph_iput_drain(struct ceph_fs_client *fsc)
 {
 	ceph_iput_queue_drain(&fsc->iput_queue);
+}
+
+/**
+ * ceph_iput_close - close the gate, and drain (->kill_sb)
+ * @fsc: the client; its dirty data has been written, SB_ACTIVE is still set
+ *
+ * The VFS looks at SB_ACTIVE again after ->drop_inode. If it were cleared just
+ * then, the inode would be freed while its reference is in the queue. Both
+ * looks are taken under one hold of i_lock, which is an RCU read-side critical
+ * section: after the grace period everybody who found the gate open is through.
+ *
+ * This is also the only drain of a mount that failed. It has no root, and then
+ * kill_anon_super() calls neither ->sync_fs nor ->put_super.
+ */
+void ceph_iput_close(struct ceph_fs_client *fsc)
+{
+	WRITE_ONCE(fsc->iput_queue.closed, true);
+	synchronize_rcu();
+	ceph_iput_drain(fsc);
 }
 
 /**

@@ -65,6 +65,8 @@ struct ceph_iput_stats {
  * @idle: workers that found the queue empty and were not woken since. While
  *	the queue is not empty, a worker is awake that will look at it again.
  * @stats: counters
+ * @closed: the gate is; set once, before SB_ACTIVE is cleared (the live patch
+ *	has no need of it: it keeps SB_ACTIVE from being cleared)
  * @workers: put the references, each one at a time
  */
 struct ceph_iput_queue {
@@ -75,6 +77,7 @@ struct ceph_iput_queue {
 	struct llist_node **tail;
 	unsigned long idle;
 	struct ceph_iput_stats stats;
+	bool closed;
 	struct ceph_iput_worker workers[CEPH_IPUT_WORKERS];
 };
 
