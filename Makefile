@@ -71,7 +71,7 @@ check-debug:
 	tests/debug-kernel
 
 clean:
-	rm -rf fork live live-test tests/.cache tests/results
+	rm -rf fork tests/.cache tests/results
 
 # ------------------------------------------------------------------- packaging
 
@@ -121,18 +121,18 @@ check-host:
 
 # ------------------------------------------------------------------- live patch
 
-# make live KVER=...      build live/KVER/ceph_iput_live.ko, from headers alone
-# make test-live KVER=... ... with the parameters that the tests use, in live-test/
+# make live KVER=...      build fork/live/KVER/ceph_iput_live.ko, from headers alone
+# make test-live KVER=... ... with the parameters that the tests use, in fork/live-test/
 # make install-live, uninstall-live
 #                         on this host with dkms, loaded now and at boot
 LIVE_NAME := ceph-iput-live
 LIVE_SOURCES := src/iput_live.c src/iput_queue.c src/iput_queue.h src/iput_async_trace.h Kbuild
 
 .PHONY: live test-live install-live uninstall-live install-live-files
-live: live/$(KVER)/ceph_iput_live.ko
-test-live: live-test/$(KVER)/ceph_iput_live.ko
-live-test/$(KVER)/ceph_iput_live.ko: live_options := CEPH_IPUT_TEST=y
-live/$(KVER)/ceph_iput_live.ko live-test/$(KVER)/ceph_iput_live.ko: $(LIVE_SOURCES) dkms.conf
+live: fork/live/$(KVER)/ceph_iput_live.ko
+test-live: fork/live-test/$(KVER)/ceph_iput_live.ko
+fork/live-test/$(KVER)/ceph_iput_live.ko: live_options := CEPH_IPUT_TEST=y
+fork/live/$(KVER)/ceph_iput_live.ko fork/live-test/$(KVER)/ceph_iput_live.ko: $(LIVE_SOURCES) dkms.conf
 	rm -rf $(@D)
 	mkdir -p $(@D)
 	cp $(LIVE_SOURCES) $(@D)
