@@ -7,6 +7,7 @@
 # make uninstall          undo it
 # make deb               build the package ceph-async-iput-dkms, in fork/deb
 # make check              all tests
+# make check-all          the same in full length: hours
 # make check-debug        all scenarios on a kernel with lockdep, KASAN and kmemleak
 # make demo               stock hangs, the fork goes on: side by side
 #
@@ -29,7 +30,7 @@ fork_options := $(if $(SOURCE),--source $(SOURCE)) $(if $(DOWNLOAD),--download) 
 sources := src/fork src/async_iput.cocci $(wildcard src/iput_async*.[ch] src/iput_queue.[ch]) \
 	Kbuild dkms.conf $(wildcard $(KDIR)/include/config/auto.conf)
 
-.PHONY: help fork module test-module diff install uninstall packages check check-debug demo clean FORCE
+.PHONY: help fork module test-module diff install uninstall packages check check-all check-debug demo clean FORCE
 help:
 	@sed -n 's/^# \{0,1\}//; 3,15p' $(firstword $(MAKEFILE_LIST))
 
@@ -64,6 +65,10 @@ check: packages
 
 demo: packages
 	tests/demo
+
+# The long ones: more variants of the scenarios, more rounds of those with rounds.
+check-all: packages
+	ALL=1 ROUNDS=1000 tests/check
 
 # The scenarios on a kernel that checks itself, built from linux-source.
 check-debug:
