@@ -49,7 +49,7 @@ check()
 		tap_status=$?
 		not_ok "$tap_desc"
 		diag "status $tap_status: $*"
-		diag "$(tail -n 40 "${TMPDIR:-/tmp}/tap.$$")"
+		[ ! -s "${TMPDIR:-/tmp}/tap.$$" ] || diag "$(tail -n 40 "${TMPDIR:-/tmp}/tap.$$")"
 	fi
 	rm -f "${TMPDIR:-/tmp}/tap.$$"
 	return "$tap_status"
