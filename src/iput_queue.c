@@ -35,6 +35,24 @@ module_param(async_iput_gate, bool, 0644);
 #endif
 
 /*
+ * Has one more worker look at the queue, if it is not empty and none is on its
+ * way. When workers come late for want of memory, the rescuer of the workqueue
+ * takes all the work that waits then, and does it one after the other: were two
+ * of ours among it, the second would wait for what the first waits for. So each
+ * worker that comes calls the next one, before it evicts anything.
+ */
+static void wake_one(struct ceph_iput_queue *q)
+{
+	lockdep_assert_held(&q->lock);
+
+	if (!q->head || q->coming || !q->idle)
+		return;
+	q->coming = &q->workers[__ffs(q->idle)];
+	__clear_bit(q->coming - q->workers, &q->idle);
+	queue_work(q->wq, &q->coming->work);
+}
+
+/*
  * Takes over the caller's reference, which is the last one. Any context: no
  * allocation, nothing that sleeps, constant time.
  */
@@ -54,12 +72,7 @@ static void donate(struct ceph_iput_queue *q, struct inode *inode, bool caught)
 		s->deferred++;
 	s->pending++;
 	s->pending_max = max(s->pending_max, s->pending);
-	if (q->idle) {
-		unsigned int n = __ffs(q->idle);
-
-		__clear_bit(n, &q->idle);
-		queue_work(q->wq, &q->workers[n].work);
-	}
+	wake_one(q);
 	raw_spin_unlock_irqrestore(&q->lock, flags);
 }
 
@@ -70,11 +83,14 @@ static struct inode *take(struct ceph_iput_worker *w)
 	struct llist_node *node;
 
 	raw_spin_lock_irq(&q->lock);
+	if (q->coming == w)
+		q->coming = NULL;
 	node = q->head;
 	if (node) {
 		q->head = node->next;
 		if (!q->head)
 			q->tail = &q->head;
+		wake_one(q);
 	} else {
 		__set_bit(w - q->workers, &q->idle);
 	}

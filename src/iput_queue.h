@@ -62,8 +62,9 @@ struct ceph_iput_stats {
  * @lock: guards what follows; an innermost lock, taken in any context
  * @head: oldest inode in the queue, which owns one reference to each
  * @tail: where the next one is linked in
- * @idle: workers that found the queue empty and were not woken since. While
- *	the queue is not empty, a worker is awake that will look at it again.
+ * @idle: workers that found the queue empty and were not called since
+ * @coming: the one that was called and has not looked at the queue yet. While
+ *	the queue is not empty there is one, or no worker is idle.
  * @stats: counters
  * @closed: the gate is; set once, before SB_ACTIVE is cleared (the live patch
  *	has no need of it: it keeps SB_ACTIVE from being cleared)
@@ -76,6 +77,7 @@ struct ceph_iput_queue {
 	struct llist_node *head;
 	struct llist_node **tail;
 	unsigned long idle;
+	struct ceph_iput_worker *coming;
 	struct ceph_iput_stats stats;
 	bool closed;
 	struct ceph_iput_worker workers[CEPH_IPUT_WORKERS];

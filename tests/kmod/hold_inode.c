@@ -9,15 +9,19 @@
  *			the eviction will wait for it
  *	put		drop all references, one after the other, in a workqueue
  *	unlock		unlock all pages
+ *	hog, unhog	keep the CPU busy, for longer than a workqueue waits for a
+ *			new worker until it calls its rescuer, again and again
  *
  * Parameters to read: "held", references that are not dropped yet; "last", how
  * many of them are the only one to their inode.
  */
 #include <linux/dcache.h>
+#include <linux/delay.h>
 #include <linux/fs.h>
 #include <linux/module.h>
 #include <linux/namei.h>
 #include <linux/pagemap.h>
+#include <linux/timer.h>
 #include <linux/workqueue.h>
 
 #define SLOTS 64
@@ -39,6 +43,15 @@ static void put_all(struct work_struct *work)
 	}
 }
 static DECLARE_WORK(put_work, put_all);
+
+static bool hogging;
+static void hog(struct timer_list *timer)
+{
+	mdelay(40);
+	if (READ_ONCE(hogging))
+		mod_timer(timer, jiffies + 1);
+}
+static DEFINE_TIMER(hog_timer, hog);
 
 static int with_inode(const char *cmd, struct inode *inode)
 {
@@ -89,6 +102,10 @@ static int command_set(const char *val, const struct kernel_param *kp)
 	cmd = strsep(&arg, " ");
 	if (!strcmp(cmd, "unlock")) {
 		unlock_all();
+	} else if (!strcmp(cmd, "hog") || !strcmp(cmd, "unhog")) {
+		WRITE_ONCE(hogging, *cmd == 'h');
+		if (hogging)
+			mod_timer(&hog_timer, jiffies + 1);
 	} else if (work_busy(&put_work)) {
 		ret = -EBUSY;
 	} else if (!strcmp(cmd, "put")) {
@@ -138,6 +155,9 @@ module_param_cb(last, &last_ops, NULL, 0444);
 
 static void __exit hold_inode_exit(void)
 {
+	WRITE_ONCE(hogging, false);
+	while (del_timer_sync(&hog_timer))
+		;
 	unlock_all();
 	queue_work(system_unbound_wq, &put_work);
 	flush_work(&put_work);
