@@ -128,21 +128,6 @@ identifier fsc;
  ...+>
  }
 
-// The dentries are gone, evict_inodes() comes next: sb->s_root is NULL only in
-// generic_shutdown_super(). It skips ->sync_fs of a read-only mount, for which
-// the last drain has to be enough.
-@early depends on patch@
-identifier sb, wait, fsc;
-@@
- ceph_sync_fs(struct super_block *sb, int wait)
- {
- ...
- ceph_mdsc_sync(fsc->mdsc);
-+if (!sb->s_root)
-+	ceph_iput_drain(fsc);
- ...
- }
-
 @last depends on patch@
 identifier fsc;
 @@

@@ -129,44 +129,38 @@ void ceph_iput_start(struct ceph_fs_client *fsc)
 }
 
 /**
- * ceph_iput_drain - wait until no donated reference is left
- * @fsc: the client; see ceph_iput_queue_drain()
- */
-void ceph_iput_drain(struct ceph_fs_client *fsc)
-{
-	ceph_iput_queue_drain(&fsc->iput_queue);
-}
-
-/**
- * ceph_iput_close - close the gate, and drain (->kill_sb)
+ * ceph_iput_close - close the gate, and drain early (->kill_sb)
  * @fsc: the client; its dirty data has been written, SB_ACTIVE is still set
+ *
+ * Evictions still find the super block as they are used to: the sessions are
+ * open, and evict_inodes() has not been yet.
  *
  * The VFS looks at SB_ACTIVE again after ->drop_inode. If it were cleared just
  * then, the inode would be freed while its reference is in the queue. Both
  * looks are taken under one hold of i_lock, which is an RCU read-side critical
  * section: after the grace period everybody who found the gate open is through.
  *
- * This is also the only drain of a mount that failed. It has no root, and then
- * kill_anon_super() calls neither ->sync_fs nor ->put_super.
+ * This is also the only drain of a mount that failed: it has no root, and then
+ * kill_anon_super() does not call ->put_super.
  */
 void ceph_iput_close(struct ceph_fs_client *fsc)
 {
 	WRITE_ONCE(fsc->iput_queue.closed, true);
 	synchronize_rcu();
-	ceph_iput_drain(fsc);
+	ceph_iput_queue_drain(&fsc->iput_queue);
 }
 
 /**
  * ceph_iput_stop - the last drain of a mount that had a root (->put_super)
  * @fsc: the client; its sessions are closed, SB_ACTIVE is clear
  *
- * evict_inodes() has passed over the inodes whose last reference was still in
- * the queue then. The check for busy inodes comes next, so this is where they
- * have to go.
+ * Messages that came after the early drain may have donated references, and
+ * evict_inodes() has passed over their inodes. The check for busy inodes comes
+ * next, so this is where they have to go.
  */
 void ceph_iput_stop(struct ceph_fs_client *fsc)
 {
-	ceph_iput_drain(fsc);
+	ceph_iput_queue_drain(&fsc->iput_queue);
 	ceph_iput_queue_hide(&fsc->iput_queue);
 }
 

@@ -17,7 +17,6 @@ int ceph_iput_drop_inode(struct inode *inode);
 int ceph_iput_init(struct ceph_fs_client *fsc);
 void ceph_iput_start(struct ceph_fs_client *fsc);
 void ceph_iput_close(struct ceph_fs_client *fsc);
-void ceph_iput_drain(struct ceph_fs_client *fsc);
 void ceph_iput_stop(struct ceph_fs_client *fsc);
 void ceph_iput_exit(struct ceph_fs_client *fsc);
 
