@@ -45,6 +45,7 @@ static void put_all(struct work_struct *work)
 		WRITE_ONCE(done, done + 1);
 	}
 }
+
 static DECLARE_WORK(put_work, put_all);
 
 /* ceph.ko exports nothing; a probe knows where it is. */
@@ -61,12 +62,14 @@ static int find_site(void)
 }
 
 static bool hogging;
+
 static void hog(struct timer_list *timer)
 {
 	mdelay(40);
 	if (READ_ONCE(hogging))
 		mod_timer(timer, jiffies + 1);
 }
+
 static DEFINE_TIMER(hog_timer, hog);
 
 static int with_inode(const char *cmd, struct inode *inode)
