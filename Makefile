@@ -23,7 +23,7 @@ STORE ?=
 INSTALL_PACKAGES := coccinelle dkms gcc kmod libpython3-dev make xz-utils
 CHECK_PACKAGES := $(INSTALL_PACKAGES) busybox-static bzip2 ceph-base ceph-common \
 	ceph-mds ceph-mgr ceph-mon ceph-osd cpio iproute2 libc6-dev libcephfs-dev \
-	patch perl qemu-system-x86 shellcheck sparse zstd
+	libtap-formatter-junit-perl patch perl qemu-system-x86 shellcheck sparse zstd
 
 fork_options := $(if $(SOURCE),--source $(SOURCE)) $(if $(DOWNLOAD),--download) \
 	$(if $(SAME_SERIES),--same-series)
