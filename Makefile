@@ -9,6 +9,7 @@
 # make check              all tests
 # make check-all          the same in full length: hours
 # make check-debug        all scenarios on a kernel with lockdep, KASAN and kmemleak
+# make soak MINUTES=30    random faults under load; SEED=N repeats a run
 # make demo               stock hangs, the fork goes on: side by side
 #
 # KVER defaults to the running kernel, KDIR to /lib/modules/KVER/build.
@@ -22,17 +23,19 @@ STORE ?=
 # What each of the two commands of the README needs, on Debian.
 INSTALL_PACKAGES := coccinelle dkms gcc kmod libpython3-dev make xz-utils
 CHECK_PACKAGES := $(INSTALL_PACKAGES) busybox-static bzip2 ceph-base ceph-common \
-	ceph-mds ceph-mgr ceph-mon ceph-osd cpio iproute2 libc6-dev libcephfs-dev \
+	ceph-mds ceph-mgr ceph-mon ceph-osd cpio fio iproute2 libc6-dev libcephfs-dev \
 	libtap-formatter-junit-perl patch perl qemu-system-x86 shellcheck sparse zstd
+# ... and the workloads of make check-all.
+WORKLOAD_PACKAGES := bonnie++ dbench git postgresql rsync sqlite3 stress-ng
 
 fork_options := $(if $(SOURCE),--source $(SOURCE)) $(if $(DOWNLOAD),--download) \
 	$(if $(SAME_SERIES),--same-series)
 sources := src/fork src/async_iput.cocci $(wildcard src/iput_async*.[ch] src/iput_queue.[ch]) \
 	Kbuild dkms.conf $(wildcard $(KDIR)/include/config/auto.conf)
 
-.PHONY: help fork module test-module diff install uninstall packages check check-all check-debug demo clean FORCE
+.PHONY: help fork module test-module diff install uninstall packages check check-all check-debug soak demo clean FORCE
 help:
-	@sed -n 's/^# \{0,1\}//; 3,15p' $(firstword $(MAKEFILE_LIST))
+	@sed -n 's/^# \{0,1\}//; 3,16p' $(firstword $(MAKEFILE_LIST))
 
 fork: $(FORK)/provenance
 $(FORK)/provenance: $(sources) $(if $(strip $(fork_options)),FORCE)
@@ -68,7 +71,15 @@ demo: packages
 
 # The long ones: more variants of the scenarios, more rounds of those with rounds.
 check-all: packages
+	tests/packages $(WORKLOAD_PACKAGES)
 	ALL=1 ROUNDS=1000 tests/check
+
+# Faults at random under load, on the newest kernel under test or SOAK_KVER.
+MINUTES ?= 30
+soak: packages
+	kver=$${SOAK_KVER:-$$(tests/kernel list | tail -n 1)} && \
+	$(MAKE) -s module KVER=$$kver && \
+	MINUTES=$(MINUTES) SEED=$(SEED) tests/guest --kernel $$kver --ceph fork faults
 
 # The scenarios on a kernel that checks itself, built from linux-source.
 check-debug:
