@@ -5,7 +5,7 @@
 # make diff KVER=...      ... and show what differs from the distribution's
 # make install            build and install with dkms, for this host's kernel
 # make uninstall          undo it
-# make deb               build the package ceph-async-iput-dkms, in fork/deb
+# make deb, make rpm      build the packages for dkms, in fork/deb and fork/rpm
 # make check              all tests
 # make check-all          the same in full length: hours
 # make check-debug        all scenarios on a kernel with lockdep, KASAN and kmemleak
@@ -24,7 +24,7 @@ STORE ?=
 INSTALL_PACKAGES := coccinelle dkms gcc kmod libpython3-dev make xz-utils
 CHECK_PACKAGES := $(INSTALL_PACKAGES) busybox-static bzip2 ceph-base ceph-common \
 	ceph-mds ceph-mgr ceph-mon ceph-osd cpio fio iproute2 libc6-dev libcephfs-dev \
-	libtap-formatter-junit-perl patch perl qemu-system-x86 shellcheck sparse zstd
+	libtap-formatter-junit-perl patch perl qemu-system-x86 rpm rpmlint shellcheck sparse zstd
 # ... and the workloads of make check-all.
 WORKLOAD_PACKAGES := bonnie++ dbench git postgresql rsync sqlite3 stress-ng
 
@@ -94,28 +94,32 @@ clean:
 NAME := $(shell sed -n 's/^PACKAGE_NAME="\(.*\)"$$/\1/p' dkms.conf)
 VERSION := $(shell sed -n 's/^PACKAGE_VERSION="\(.*\)"$$/\1/p' dkms.conf)
 PREFIX ?= /usr/local
+SBINDIR ?= $(PREFIX)/sbin
+# Where a kernel's coming is said; rpm has file triggers for that.
+HOOKS ?= /etc/kernel/postinst.d /etc/kernel/header_postinst.d
 DKMS_SOURCE = $(DESTDIR)/usr/src/$(NAME)-$(VERSION)
 
 # Every file of the project that is on a host: the one list that make install,
 # the deb and the rpm go by.
-.PHONY: install-files uninstall-files deb kmod-deb check-host
+.PHONY: install-files uninstall-files deb rpm kmod-deb kmod-rpm check-host
 install-files:
 	install -d $(DKMS_SOURCE)/src
 	install -m 644 Makefile Kbuild dkms.conf $(DKMS_SOURCE)
 	install -m 644 src/async_iput.cocci src/iput_async*.[ch] src/iput_queue.[ch] $(DKMS_SOURCE)/src
 	install -m 755 src/fork $(DKMS_SOURCE)/src
-	install -D -m 755 src/admin/$(NAME) $(DESTDIR)$(PREFIX)/sbin/$(NAME)
+	install -D -m 755 src/admin/$(NAME) $(DESTDIR)$(SBINDIR)/$(NAME)
 	install -D -m 644 src/admin/$(NAME).8 $(DESTDIR)$(PREFIX)/share/man/man8/$(NAME).8
 	install -D -m 644 src/admin/$(NAME).bash-completion \
 		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/$(NAME)
-	install -D -m 755 src/admin/kernel-hook $(DESTDIR)/etc/kernel/postinst.d/$(NAME)
-	install -D -m 755 src/admin/kernel-hook $(DESTDIR)/etc/kernel/header_postinst.d/$(NAME)
+	for dir in $(HOOKS); do \
+		install -D -m 755 src/admin/kernel-hook $(DESTDIR)$$dir/$(NAME) || exit; \
+	done
 
 # What src/install takes off again; dkms's source goes by its own version.
 uninstall-files:
-	rm -f $(DESTDIR)$(PREFIX)/sbin/$(NAME) $(DESTDIR)$(PREFIX)/share/man/man8/$(NAME).8 \
+	rm -f $(DESTDIR)$(SBINDIR)/$(NAME) $(DESTDIR)$(PREFIX)/share/man/man8/$(NAME).8 \
 		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/$(NAME) \
-		$(DESTDIR)/etc/kernel/postinst.d/$(NAME) $(DESTDIR)/etc/kernel/header_postinst.d/$(NAME)
+		$(HOOKS:%=$(DESTDIR)%/$(NAME))
 
 # Out of the tree, and from what belongs in the package only.
 deb:
@@ -126,10 +130,23 @@ deb:
 	lintian --fail-on error,warning fork/deb/$(NAME)_$(VERSION)_*.changes
 	@ls fork/deb/*.deb
 
-# make kmod-deb KVER=...  a package of the built module for exactly that kernel;
+# STORE=DIR               also ceph-async-iput-forks, of the derived forks in DIR
+RPM_DIR ?= $(CURDIR)/fork/rpm
+rpm:
+	rm -rf $(RPM_DIR)
+	mkdir -p $(RPM_DIR)/SOURCES
+	tar -czf $(RPM_DIR)/SOURCES/$(NAME)-$(VERSION).tar.gz --owner=0 --group=0 \
+		--transform 's|^|$(NAME)-$(VERSION)/|' README.md src Makefile Kbuild dkms.conf
+	$(if $(STORE),cd $(STORE) && tar -cf $(RPM_DIR)/SOURCES/forks.tar \
+		ceph_*_$$(sha256sum <$(CURDIR)/src/async_iput.cocci | cut -c1-12).tar.xz)
+	rpmbuild --quiet --nodeps -ba --define '_topdir $(RPM_DIR)' $(if $(STORE),--define 'with_forks 1') rpm/$(NAME).spec
+	@ls $(RPM_DIR)/RPMS/noarch/*.rpm
+
+# make kmod-deb KVER=..., make kmod-rpm KVER=...
+#                         a package of the built module for exactly that kernel;
 #                         KEY=... CERT=... sign it
-kmod-deb: $(FORK)/ceph/ceph.ko
-	src/admin/kmod-deb $(KVER) $(KEY) $(CERT)
+kmod-deb kmod-rpm: $(FORK)/ceph/ceph.ko
+	KDIR=$(KDIR) src/admin/kmod-package $(@:kmod-%=%) $(KVER) $(KEY) $(CERT)
 
 # make check-host         tests of the packages on a Debian 12 root file system
 check-host:
@@ -165,3 +182,4 @@ install-live-files:
 	sed 's/#MODULE_VERSION#/$(VERSION)/' src/live/dkms.conf \
 		>$(DESTDIR)/usr/src/$(LIVE_NAME)-$(VERSION)/dkms.conf
 	install -m 644 $(filter src/%,$(LIVE_SOURCES)) $(DESTDIR)/usr/src/$(LIVE_NAME)-$(VERSION)/src
+	install -D -m 755 src/live/build-all $(DESTDIR)/usr/src/$(LIVE_NAME)-$(VERSION)/src/live/build-all
