@@ -24,7 +24,7 @@ STORE ?=
 INSTALL_PACKAGES := coccinelle dkms gcc kmod libpython3-dev make xz-utils
 CHECK_PACKAGES := $(INSTALL_PACKAGES) busybox-static bzip2 ceph-base ceph-common \
 	ceph-mds ceph-mgr ceph-mon ceph-osd cpio fio iproute2 libc6-dev libcephfs-dev \
-	libtap-formatter-junit-perl patch perl qemu-system-x86 rpm rpmlint shellcheck sparse zstd
+	libtap-formatter-junit-perl openssl patch perl qemu-system-x86 rpm rpmlint shellcheck sparse zstd
 # ... and the workloads of make check-all.
 WORKLOAD_PACKAGES := bonnie++ dbench git postgresql rsync sqlite3 stress-ng
 
@@ -137,7 +137,7 @@ rpm:
 	mkdir -p $(RPM_DIR)/SOURCES
 	tar -czf $(RPM_DIR)/SOURCES/$(NAME)-$(VERSION).tar.gz --owner=0 --group=0 \
 		--transform 's|^|$(NAME)-$(VERSION)/|' README.md src Makefile Kbuild dkms.conf
-	$(if $(STORE),cd $(STORE) && tar -cf $(RPM_DIR)/SOURCES/forks.tar \
+	$(if $(STORE),cd $(STORE) && tar -czf $(RPM_DIR)/SOURCES/forks.tar.gz \
 		ceph_*_$$(sha256sum <$(CURDIR)/src/async_iput.cocci | cut -c1-12).tar.xz)
 	rpmbuild --quiet --nodeps -ba --define '_topdir $(RPM_DIR)' $(if $(STORE),--define 'with_forks 1') rpm/$(NAME).spec
 	@ls $(RPM_DIR)/RPMS/noarch/*.rpm
