@@ -148,9 +148,12 @@ rpm:
 kmod-deb kmod-rpm: $(FORK)/ceph/ceph.ko
 	KDIR=$(KDIR) src/admin/kmod-package $(@:kmod-%=%) $(KVER) $(KEY) $(CERT)
 
-# make check-host         tests of the packages on a Debian 12 root file system
+# make check-host         tests of the packages on a Debian 12 root file system: hours;
+#                         HOST="NAME..." just these of tests/host/scenarios
+CHECK_HOST_PACKAGES := binutils debhelper dpkg-dev e2fsprogs fakeroot lintian mmdebstrap openssl ovmf
 check-host:
-	tests/host/run
+	tests/packages $(CHECK_PACKAGES) $(CHECK_HOST_PACKAGES)
+	tests/host/run $(HOST)
 
 # ------------------------------------------------------------------- live patch
 
