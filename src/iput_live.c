@@ -10,9 +10,9 @@
  *
  * An inode in the queue holds an active reference to its super block, as
  * operations of NFS do, so the super block is not shut down under it. umount
- * would then return too early, and that is why it waits first; what is left
- * afterwards is the rare case that a reference is caught between this wait and
- * the end of the active references, and then the shutdown is done by @reap.
+ * would then return too early, and that is why it waits until nothing is
+ * pending. If it is somebody else who drops the last active reference but those,
+ * such as a mount(2) that fails, the shutdown is done by @reap.
  *
  * Once no active reference is left a final iput evicts where it stands. It has
  * nothing to wait for there: all data was written while the gate was open, and
@@ -59,16 +59,25 @@ module_param(unverified, bool, 0444);
  * struct live_mount - what is kept for a super block, as its shadow variable
  * @queue: its donated references
  * @sb: the super block; valid with one of its active references
+ * @dev: its device number, by which its counters are named
+ * @list: of all there are; under mounts_lock
  * @reap: drops the last active reference, if that was a worker's
  * @pinned: active references of inodes in the queue; under @queue.lock
  * @closed: nothing is caught any more; under @queue.lock
  *
  * Exists from adopt() until the last active reference goes, so holders of one
  * need nothing else to use it. Others look it up under RCU.
+ *
+ * While the patch comes or goes, a task that does not use it may be the one that
+ * shuts the super block down. What is left then is used by nobody: there is no
+ * inode to be caught. adopt() forgets it once its device number or its address
+ * belongs to another mount, and the end of the module all the others.
  */
 struct live_mount {
 	struct ceph_iput_queue queue;
 	struct super_block *sb;
+	dev_t dev;
+	struct list_head list;
 	struct work_struct reap;
 	unsigned int pinned;
 	bool closed;
@@ -80,9 +89,9 @@ static struct workqueue_struct *iput_wq;
 /* Shutting a super block down flushes queues that are not WQ_MEM_RECLAIM. */
 static struct workqueue_struct *umount_wq;
 
-static DEFINE_MUTEX(proc_lock);		/* guards these two; inside s_umount */
-static struct proc_dir_entry *proc_dir;	/* /proc/fs/ceph, while it is ours */
-static unsigned int proc_users;		/* live_mounts */
+static DEFINE_MUTEX(mounts_lock);	/* guards these two; inside s_umount */
+static LIST_HEAD(mounts);
+static struct proc_dir_entry *proc_dir;	/* /proc/fs/ceph, while there are any */
 
 static void live_deactivate_super(struct super_block *sb);
 
@@ -126,7 +135,7 @@ void ceph_iput_unpin(struct ceph_iput_queue *q, struct super_block *sb)
 
 /*
  * The counterpart: an active reference for an inode that is about to be caught.
- * Under RCU; after it @lm stays.
+ * Under RCU; if there is one @lm stays, and the super block keeps SB_ACTIVE.
  */
 static bool pin(struct live_mount *lm)
 {
@@ -150,14 +159,38 @@ static void reap_workfn(struct work_struct *work)
 	live_deactivate_super(container_of(work, struct live_mount, reap)->sb);
 }
 
-static int live_mount_init(void *sb, void *shadow, void *unused)
+/* Under the spinlock of all shadow variables. */
+static int live_mount_init(void *obj, void *shadow, void *unused)
 {
+	struct super_block *sb = obj;
 	struct live_mount *lm = shadow;
 
 	ceph_iput_queue_init(&lm->queue, iput_wq);
 	lm->sb = sb;
+	lm->dev = sb->s_dev;
+	INIT_LIST_HEAD(&lm->list);
 	INIT_WORK(&lm->reap, reap_workfn);
 	return 0;
+}
+
+/*
+ * The end of a live_mount of which nothing is pending, and to which nothing is
+ * added any more. Who finds it under RCU sees it closed, or the super block
+ * without active references.
+ */
+static void forget(struct live_mount *lm)
+{
+	lockdep_assert_held(&mounts_lock);
+
+	/* A worker may not have gone to sleep yet. */
+	ceph_iput_queue_drain(&lm->queue);
+	ceph_iput_queue_hide(&lm->queue);
+	list_del(&lm->list);
+	if (list_empty(&mounts)) {
+		proc_remove(proc_dir);
+		proc_dir = NULL;
+	}
+	klp_shadow_free(lm->sb, LIVE_MOUNT_ID, NULL);
 }
 
 /* True for mounts of a ceph.ko whose final iputs come by here. */
@@ -178,28 +211,32 @@ static bool is_stock(struct super_block *sb)
  */
 static struct live_mount *adopt(struct super_block *sb)
 {
-	struct live_mount *lm;
+	struct live_mount *lm, *next;
 
 	lockdep_assert_held(&sb->s_umount);
 
 	if (!sb->s_root || !(sb->s_flags & SB_BORN))
 		return NULL;
-	mutex_lock(&proc_lock);
-	lm = klp_shadow_get(sb, LIVE_MOUNT_ID);
-	if (!lm) {
-		lm = klp_shadow_get_or_alloc(sb, LIVE_MOUNT_ID, sizeof(*lm),
-					     GFP_NOFS, live_mount_init, NULL);
-		if (!lm)
-			goto out;
-		if (!proc_users++)
+	mutex_lock(&mounts_lock);
+	list_for_each_entry_safe(lm, next, &mounts, list) {
+		if ((lm->sb == sb) != (lm->dev == sb->s_dev))
+			forget(lm);
+	}
+	lm = klp_shadow_get_or_alloc(sb, LIVE_MOUNT_ID, sizeof(*lm), GFP_NOFS,
+				     live_mount_init, NULL);
+	if (!lm)
+		goto out;
+	if (list_empty(&lm->list)) {
+		if (list_empty(&mounts))
 			proc_dir = proc_mkdir("fs/ceph", NULL);
-		ceph_iput_queue_show(&lm->queue, sb->s_dev, proc_dir);
+		list_add(&lm->list, &mounts);
+		ceph_iput_queue_show(&lm->queue, lm->dev, proc_dir);
 	}
 	/* The gate looks for the queue only with this set. */
 	smp_wmb();
 	sb->s_flags |= SB_ACTIVE;
 out:
-	mutex_unlock(&proc_lock);
+	mutex_unlock(&mounts_lock);
 	return lm;
 }
 
@@ -283,6 +320,9 @@ static void catch_stray(struct super_block *sb)
 /*
  * In place of the kernel's ->drop_inode that always evicts. i_lock is held, and
  * the count is 0. All other file systems pay the first comparison.
+ *
+ * After a 0 the VFS looks at SB_ACTIVE once more, still under i_lock. pin() sees
+ * to it that no shutdown has cleared it, and live_exit() waits before it does.
  */
 static int live_drop_inode(struct inode *inode)
 {
@@ -309,17 +349,18 @@ static int live_drop_inode(struct inode *inode)
 }
 
 /*
- * Is the caller's active reference the last one but those of pending inodes,
- * that is, is this an umount? Another mount that goes on must not make us wait.
+ * Drops the caller's active reference, unless it is the last one but those of
+ * pending inodes: then this is an umount, which has something to wait for, and
+ * false is returned. Another mount that goes on must not make it wait.
  */
-static bool is_last(struct super_block *sb, struct live_mount *lm)
+static bool put_if_not_last(struct super_block *sb, struct live_mount *lm)
 {
-	bool last;
+	bool put;
 
 	raw_spin_lock_irq(&lm->queue.lock);
-	last = atomic_read(&sb->s_active) == 1 + lm->pinned;
+	put = atomic_add_unless(&sb->s_active, -1, 1 + lm->pinned);
 	raw_spin_unlock_irq(&lm->queue.lock);
-	return last;
+	return put;
 }
 
 /*
@@ -337,36 +378,38 @@ static void settle(struct super_block *sb, struct live_mount *lm)
 /*
  * s_umount is held for writing, and the caller has an active reference. If that
  * is the only one nobody can get another but the gate, which is closed here; so
- * the caller is about to shut the super block down.
+ * the caller is about to shut the super block down, without @lm.
  */
-static void close_if_last(struct super_block *sb, struct live_mount *lm)
+static bool close_if_last(struct super_block *sb, struct live_mount *lm)
 {
-	raw_spin_lock_irq(&lm->queue.lock);
-	lm->closed = atomic_read(&sb->s_active) == 1;
-	raw_spin_unlock_irq(&lm->queue.lock);
-	if (!lm->closed)
-		return;
+	bool closed;
 
-	/* Nothing is pending, but a worker may not have gone to sleep yet. */
-	ceph_iput_queue_drain(&lm->queue);
-	mutex_lock(&proc_lock);
-	ceph_iput_queue_hide(&lm->queue);
-	if (!--proc_users) {
-		proc_remove(proc_dir);
-		proc_dir = NULL;
-	}
-	mutex_unlock(&proc_lock);
-	klp_shadow_free(sb, LIVE_MOUNT_ID, NULL);
+	lockdep_assert_held_write(&sb->s_umount);
+
+	raw_spin_lock_irq(&lm->queue.lock);
+	closed = atomic_read(&sb->s_active) == 1;
+	lm->closed = closed;
+	raw_spin_unlock_irq(&lm->queue.lock);
+	if (!closed)
+		return false;
+
+	mutex_lock(&mounts_lock);
+	forget(lm);
+	mutex_unlock(&mounts_lock);
+	return true;
 }
 
 /*
  * In place of the kernel's function that drops an active reference. The caller
- * does not hold s_umount.
+ * does not hold s_umount. All other file systems pay the first comparison of
+ * is_stock().
+ *
+ * The loop ends: nobody has the mount any more, so that what can still be caught
+ * is what has been in use, and gets less with each turn.
  */
 static void live_deactivate_super(struct super_block *sb)
 {
 	struct live_mount *lm = NULL;
-	bool settled = false;
 
 	if (is_stock(sb)) {
 		lm = klp_shadow_get(sb, LIVE_MOUNT_ID);
@@ -375,19 +418,24 @@ static void live_deactivate_super(struct super_block *sb)
 			lm = adopt(sb);
 			up_read(&sb->s_umount);
 		}
-		settled = lm && is_last(sb, lm);
-		if (settled)
-			settle(sb, lm);
 	}
-	if (atomic_add_unless(&sb->s_active, -1, 1))
+	if (!lm) {
+		/* as the kernel does it */
+		if (atomic_add_unless(&sb->s_active, -1, 1))
+			return;
+		down_write(&sb->s_umount);
+		deactivate_locked_super(sb);
 		return;
-	/* Of two umounts at once, each may have seen the other's. */
-	if (lm && !settled)
+	}
+	while (!put_if_not_last(sb, lm)) {
 		settle(sb, lm);
-	down_write(&sb->s_umount);
-	if (lm)
-		close_if_last(sb, lm);
-	deactivate_locked_super(sb);
+		down_write(&sb->s_umount);
+		if (close_if_last(sb, lm)) {
+			deactivate_locked_super(sb);
+			return;
+		}
+		up_write(&sb->s_umount);
+	}
 }
 
 #define DROP_INODE_NAME	__stringify(CEPH_IPUT_DROP_INODE)
@@ -514,11 +562,16 @@ static int __init live_init(void)
 
 /*
  * The patch has been disabled, or replaced by another, and no task is in our
- * functions any more: nothing new is caught. If SB_ACTIVE stayed nothing would
- * happen, as the kernel's own function never returns 0; but it was not there.
+ * functions any more: nothing new is caught. But a task may just have returned
+ * from live_drop_inode() to the VFS, which is about to look at SB_ACTIVE. It has
+ * i_lock, which is an RCU read-side critical section.
+ *
+ * If SB_ACTIVE stayed nothing would happen, as the kernel's own function never
+ * returns 0; but it was not there.
  */
 static void __exit live_exit(void)
 {
+	synchronize_rcu();
 	flush_work(&adopt_all_work);
 	flush_work(&stray_work);
 	visit_mounts(forsake_one);
