@@ -219,7 +219,9 @@ static struct live_mount *adopt(struct super_block *sb)
 		return NULL;
 	mutex_lock(&mounts_lock);
 	list_for_each_entry_safe(lm, next, &mounts, list) {
-		if ((lm->sb == sb) != (lm->dev == sb->s_dev))
+		bool same_sb = lm->sb == sb, same_dev = lm->dev == sb->s_dev;
+
+		if (same_sb != same_dev)	/* one of them is used again */
 			forget(lm);
 	}
 	lm = klp_shadow_get_or_alloc(sb, LIVE_MOUNT_ID, sizeof(*lm), GFP_NOFS,
