@@ -10,6 +10,7 @@
 # make check-all          the same in full length: hours
 # make check-debug        all scenarios on a kernel with lockdep, KASAN and kmemleak
 # make soak MINUTES=30    random faults under load; SEED=N repeats a run
+# make bench              the fork's speed beside stock's: an hour or so
 # make demo               stock hangs, the fork goes on: side by side
 #
 # KVER defaults to the running kernel, KDIR to /lib/modules/KVER/build.
@@ -33,9 +34,9 @@ fork_options := $(if $(SOURCE),--source $(SOURCE)) $(if $(DOWNLOAD),--download) 
 sources := src/fork src/async_iput.cocci $(wildcard src/iput_async*.[ch] src/iput_queue.[ch]) \
 	Kbuild dkms.conf $(wildcard $(KDIR)/include/config/auto.conf)
 
-.PHONY: help fork module test-module diff install uninstall packages check check-all check-debug soak demo clean FORCE
+.PHONY: help fork module test-module diff install uninstall packages check check-all check-debug soak bench demo clean FORCE
 help:
-	@sed -n 's/^# \{0,1\}//; 3,16p' $(firstword $(MAKEFILE_LIST))
+	@sed -n 's/^# \{0,1\}//; 3,17p' $(firstword $(MAKEFILE_LIST))
 
 fork: $(FORK)/provenance
 $(FORK)/provenance: $(sources) $(if $(strip $(fork_options)),FORCE)
@@ -68,6 +69,11 @@ check: packages
 
 demo: packages
 	tests/demo
+
+# On the newest kernel of tests/kernel list, or KVER; ROUNDS and FILES make it shorter.
+bench:
+	tests/packages $(CHECK_PACKAGES) gnuplot-nox
+	tests/bench $(if $(filter command,$(origin KVER)),--kernel $(KVER))
 
 # The long ones: more variants of the scenarios, more rounds of those with rounds.
 check-all: packages
