@@ -63,10 +63,14 @@ static void close_slot(int s)
 /*
  * While several clients write to a file the kernel has no capability to cache it;
  * a mapping is then not coherent (a plain write or read is). Nor may it be stored
- * into what is stale: pages are written back as a whole. So map anew, and msync.
+ * into what is stale: pages are written back as a whole. So ask for the size, map
+ * anew, and msync.
  */
 static void fresh(int s)
 {
+	struct stat st;
+
+	fstat(slot[s].fd, &st);
 	for (int i = 0; i < SLOTS; i++)
 		if (slot[i].map)
 			madvise(slot[i].map, MAX_SIZE, MADV_DONTNEED);
