@@ -679,9 +679,10 @@ static void where(const struct op *o, const struct answer *is)
 			now.ret = execute(&whole, &now.value);
 		else if (!ask_kernel(&whole, &now))
 			return;
-		printf("as %s reads it now the file is %s\n", n == K ? "the kernel" : "libcephfs",
+		printf("as %s reads it now the file is %s: %lld, must be %lld\n",
+		       n == K ? "the kernel" : "libcephfs",
 		       now.ret == in->size && now.value == (long long)hash(in->data, in->size) ?
-		       "as it must be" : "wrong");
+		       "right" : "wrong", now.ret, in->size);
 	}
 }
 
