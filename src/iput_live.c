@@ -32,6 +32,7 @@
 #include <linux/module.h>
 #include <linux/mutex.h>
 #include <linux/proc_fs.h>
+#include <linux/sched/mm.h>
 #include <linux/stringify.h>
 
 #include "iput_queue.h"
@@ -85,7 +86,6 @@ struct live_mount {
 
 #define LIVE_MOUNT_ID	0x63697075	/* of the shadow variables */
 
-static struct workqueue_struct *iput_wq;
 /* Shutting a super block down flushes queues that are not WQ_MEM_RECLAIM. */
 static struct workqueue_struct *umount_wq;
 
@@ -160,17 +160,46 @@ static void reap_workfn(struct work_struct *work)
 }
 
 /* Under the spinlock of all shadow variables. */
-static int live_mount_init(void *obj, void *shadow, void *unused)
+static int live_mount_init(void *obj, void *shadow, void *wq)
 {
 	struct super_block *sb = obj;
 	struct live_mount *lm = shadow;
 
-	ceph_iput_queue_init(&lm->queue, iput_wq);
+	ceph_iput_queue_init(&lm->queue, wq);
 	lm->sb = sb;
 	lm->dev = sb->s_dev;
-	INIT_LIST_HEAD(&lm->list);
 	INIT_WORK(&lm->reap, reap_workfn);
 	return 0;
+}
+
+/*
+ * A work queue for each mount, as in the fork: the rescuer of one that two
+ * mounts share would make one of them wait for what the other waits for.
+ * NULL if there is no memory, or if the task is being killed.
+ */
+static struct live_mount *live_mount_alloc(struct super_block *sb)
+{
+	/* Evictions free memory, so they have to go on when there is none. */
+	struct workqueue_struct *wq =
+		alloc_workqueue("ceph-iput", WQ_UNBOUND | WQ_MEM_RECLAIM,
+				CEPH_IPUT_WORKERS);
+	struct live_mount *lm;
+
+	lockdep_assert_held(&mounts_lock);
+
+	if (!wq)
+		return NULL;
+	lm = klp_shadow_alloc(sb, LIVE_MOUNT_ID, sizeof(*lm), GFP_KERNEL,
+			      live_mount_init, wq);
+	if (!lm) {
+		destroy_workqueue(wq);
+		return NULL;
+	}
+	if (list_empty(&mounts))
+		proc_dir = proc_mkdir("fs/ceph", NULL);
+	list_add(&lm->list, &mounts);
+	ceph_iput_queue_show(&lm->queue, lm->dev, proc_dir);
+	return lm;
 }
 
 /*
@@ -182,9 +211,9 @@ static void forget(struct live_mount *lm)
 {
 	lockdep_assert_held(&mounts_lock);
 
-	/* A worker may not have gone to sleep yet. */
-	ceph_iput_queue_drain(&lm->queue);
 	ceph_iput_queue_hide(&lm->queue);
+	/* A worker may not have gone to sleep yet. */
+	destroy_workqueue(lm->queue.wq);
 	list_del(&lm->list);
 	if (list_empty(&mounts)) {
 		proc_remove(proc_dir);
@@ -212,32 +241,29 @@ static bool is_stock(struct super_block *sb)
 static struct live_mount *adopt(struct super_block *sb)
 {
 	struct live_mount *lm, *next;
+	unsigned int nofs;
 
 	lockdep_assert_held(&sb->s_umount);
 
 	if (!sb->s_root || !(sb->s_flags & SB_BORN))
 		return NULL;
 	mutex_lock(&mounts_lock);
+	nofs = memalloc_nofs_save();
 	list_for_each_entry_safe(lm, next, &mounts, list) {
 		bool same_sb = lm->sb == sb, same_dev = lm->dev == sb->s_dev;
 
 		if (same_sb != same_dev)	/* one of them is used again */
 			forget(lm);
 	}
-	lm = klp_shadow_get_or_alloc(sb, LIVE_MOUNT_ID, sizeof(*lm), GFP_NOFS,
-				     live_mount_init, NULL);
+	lm = klp_shadow_get(sb, LIVE_MOUNT_ID);
 	if (!lm)
-		goto out;
-	if (list_empty(&lm->list)) {
-		if (list_empty(&mounts))
-			proc_dir = proc_mkdir("fs/ceph", NULL);
-		list_add(&lm->list, &mounts);
-		ceph_iput_queue_show(&lm->queue, lm->dev, proc_dir);
+		lm = live_mount_alloc(sb);
+	if (lm) {
+		/* The gate looks for the queue only with this set. */
+		smp_wmb();
+		sb->s_flags |= SB_ACTIVE;
 	}
-	/* The gate looks for the queue only with this set. */
-	smp_wmb();
-	sb->s_flags |= SB_ACTIVE;
-out:
+	memalloc_nofs_restore(nofs);
 	mutex_unlock(&mounts_lock);
 	return lm;
 }
@@ -542,19 +568,13 @@ static int __init live_init(void)
 	if (fork_is_loaded())
 		pr_info("the loaded ceph.ko is the fork, which needs no live patch: doing nothing for it\n");
 
-	/* Evictions free memory, so they have to go on when there is none. */
-	iput_wq = alloc_workqueue("ceph-iput", WQ_UNBOUND | WQ_MEM_RECLAIM, 0);
 	umount_wq = alloc_workqueue("ceph-iput-umount", WQ_UNBOUND, 0);
-	err = -ENOMEM;
-	if (iput_wq && umount_wq)
-		err = klp_enable_patch(&patch);
+	err = umount_wq ? klp_enable_patch(&patch) : -ENOMEM;
 	if (err) {
 		pr_err("the patch could not be enabled (%d); nothing has changed\n",
 		       err);
 		if (umount_wq)
 			destroy_workqueue(umount_wq);
-		if (iput_wq)
-			destroy_workqueue(iput_wq);
 		return err;
 	}
 	/* May have to wait for mounts that hang, and must not make us hang. */
@@ -573,14 +593,24 @@ static int __init live_init(void)
  */
 static void __exit live_exit(void)
 {
+	struct live_mount *lm, *next;
+
 	synchronize_rcu();
 	flush_work(&adopt_all_work);
 	flush_work(&stray_work);
 	visit_mounts(forsake_one);
-	destroy_workqueue(iput_wq);
+
+	mutex_lock(&mounts_lock);
+	list_for_each_entry(lm, &mounts, list)
+		ceph_iput_queue_drain(&lm->queue);
+	mutex_unlock(&mounts_lock);
+	/* Each queue whose worker had the last active reference goes here, ... */
 	destroy_workqueue(umount_wq);
-	proc_remove(proc_dir);
-	klp_shadow_free_all(LIVE_MOUNT_ID, NULL);
+	/* ... and the others here. */
+	mutex_lock(&mounts_lock);
+	list_for_each_entry_safe(lm, next, &mounts, list)
+		forget(lm);
+	mutex_unlock(&mounts_lock);
 }
 
 module_init(live_init);
