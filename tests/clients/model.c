@@ -34,14 +34,15 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <unistd.h>
 
-enum { SLOTS = 4, MAX_SIZE = 1 << 18, NAMES = 8, SNAPS = 3, TIMEOUT = 120 };
+#include "../programs/operate.h"
+
+enum { NAMES = 8, SNAPS = 3, TIMEOUT = 120 };
 enum side { K, L };
 
 struct op {
@@ -61,21 +62,6 @@ static struct ceph_mount_info *fs;
 static FILE *kernel;
 static int fds[SLOTS] = { -1, -1, -1, -1 };
 static char buf[MAX_SIZE];
-
-static uint64_t hash(const char *p, long long len)
-{
-	uint64_t h = 0xcbf29ce484222325;
-
-	while (len-- > 0)
-		h = (h ^ (*p++ & 255)) * 0x100000001b3;
-	return h >> 1;
-}
-
-static void fill(char *p, long long off, long long len, long long seed)
-{
-	for (long long i = 0; i < len; i++)
-		p[i] = seed * 131 + (off + i) * 7 + ((off + i) >> 8);
-}
 
 static void close_slot(int s)
 {

@@ -15,7 +15,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,25 +24,10 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
-enum { SLOTS = 4, MAX_SIZE = 1 << 18 };
+#include "operate.h"
 
 static struct { int fd; char *map; } slot[SLOTS];
 static char buf[MAX_SIZE];
-
-static uint64_t hash(const char *p, long long len)
-{
-	uint64_t h = 0xcbf29ce484222325;
-
-	while (len-- > 0)
-		h = (h ^ (*p++ & 255)) * 0x100000001b3;
-	return h >> 1;
-}
-
-static void fill(char *p, long long off, long long len, long long seed)
-{
-	for (long long i = 0; i < len; i++)
-		p[i] = seed * 131 + (off + i) * 7 + ((off + i) >> 8);
-}
 
 static long long err(long long ret)
 {
