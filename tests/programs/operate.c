@@ -61,11 +61,17 @@ static void fresh(int s)
 	posix_fadvise(slot[s].fd, 0, 0, POSIX_FADV_DONTNEED);
 }
 
-/* All of a file, or as much as there is in slot s from a, b bytes at most */
+/*
+ * From off to the end, or len bytes. A read itself goes by the size that is known
+ * here, even if another client has made the file longer: stock 6.12 returns
+ * nothing, or (known size - offset), a negative number. So ask for the size first.
+ */
 static long long read_all(int fd, long long off, long long len, long long *value)
 {
 	long long done = 0, n = 0;
+	struct stat st;
 
+	fstat(fd, &st);
 	while (done < len && (n = pread(fd, buf + done, len - done, off + done)) > 0)
 		done += n;
 	if (n < 0)
@@ -117,14 +123,8 @@ static long long execute(const char *op, int s, const char *n1, const char *n2,
 		*value = hash(slot[s].map + a, b);
 		return b;
 	}
-	if (IS("read")) {
-		/*
-		 * 6.12: where another client has made the file longer than is
-		 * known here, a read beyond that returns (known size - offset).
-		 */
-		fstat(slot[s].fd, &st);
+	if (IS("read"))
 		return read_all(slot[s].fd, a, b, value);
-	}
 	if (IS("fsync"))
 		return err(fsync(slot[s].fd));
 	if (IS("ftruncate"))
