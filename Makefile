@@ -23,9 +23,10 @@ STORE ?=
 
 # What each of the two commands of the README needs, on Debian.
 INSTALL_PACKAGES := coccinelle dkms gcc kmod libpython3-dev make xz-utils
-CHECK_PACKAGES := $(INSTALL_PACKAGES) busybox-static bzip2 ceph-base ceph-common \
-	ceph-mds ceph-mgr ceph-mon ceph-osd cpio fio iproute2 libc6-dev libcephfs-dev \
-	libtap-formatter-junit-perl openssl patch perl qemu-system-x86 rpm rpmlint shellcheck sparse zstd
+CHECK_PACKAGES := $(INSTALL_PACKAGES) binutils busybox-static bzip2 ceph-base ceph-common \
+	ceph-mds ceph-mgr ceph-mon ceph-osd cpio debhelper dpkg-dev e2fsprogs fio iproute2 \
+	libc6-dev libcephfs-dev libtap-formatter-junit-perl lintian mmdebstrap openssl patch perl \
+	qemu-system-x86 rpm rpmlint shellcheck sparse zstd
 # ... and the workloads of make check-all.
 WORKLOAD_PACKAGES := bonnie++ dbench git postgresql rsync sqlite3 stress-ng
 
@@ -89,7 +90,7 @@ soak: packages
 
 # The scenarios on a kernel that checks itself, built from linux-source.
 check-debug:
-	tests/packages $(CHECK_PACKAGES) bc binutils bison flex libelf-dev
+	tests/packages $(CHECK_PACKAGES) bc bison flex libelf-dev
 	tests/debug-kernel
 
 clean:
@@ -156,9 +157,8 @@ kmod-deb kmod-rpm: $(FORK)/ceph/ceph.ko
 
 # make check-host         tests of the packages on a Debian 12 root file system: hours;
 #                         HOST="NAME..." just these of tests/host/scenarios
-CHECK_HOST_PACKAGES := binutils debhelper dpkg-dev e2fsprogs lintian mmdebstrap ovmf
 check-host:
-	tests/packages $(CHECK_PACKAGES) $(CHECK_HOST_PACKAGES)
+	tests/packages $(CHECK_PACKAGES) ovmf
 	tests/host/run $(HOST)
 
 # ------------------------------------------------------------------- live patch
