@@ -482,9 +482,8 @@ static int any_linked(void)
 }
 
 /*
- * Either hard links or snapshots: stock kernels 6.1 and 6.12 write to a file that
- * has had several names with a snapshot twice in the list of those that there are,
- * which the OSD refuses ("invalid snapc 8e=[8d,8d,8c]"): EINVAL.
+ * Either hard links or snapshots: stock 6.12 writes to a file that has had several
+ * names with a snapshot twice in the list of those that there are, which the OSD refuses ("invalid snapc 8e=[8d,8d,8c]"): EINVAL.
  */
 static struct op random_op(int snapshots)
 {
