@@ -10,7 +10,7 @@
 # make check-all          the same in full length: hours
 # make check-debug        all scenarios on a kernel with lockdep, KASAN and kmemleak
 # make soak MINUTES=30    random faults under load; SEED=N repeats a run
-# make bench              the fork's speed beside stock's: an hour or so
+# make bench              the fork's speed beside stock's: 17 minutes and more
 # make demo               stock hangs, the fork goes on: side by side
 #
 # KVER defaults to the running kernel, KDIR to /lib/modules/KVER/build.
