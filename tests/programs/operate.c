@@ -48,7 +48,8 @@ static void close_slot(int s)
  * While several clients write to a file the kernel has no capability to cache it;
  * a mapping is then not coherent (a plain write or read is). Nor may it be stored
  * into what is stale: pages are written back as a whole. So ask for the size, map
- * anew, and msync.
+ * anew, and msync. And what was mapped must not stay: later, with the capability,
+ * a plain read takes it for what the cache may have (stock, too).
  */
 static void fresh(int s)
 {
@@ -116,11 +117,14 @@ static long long execute(const char *op, int s, const char *n1, const char *n2,
 	if (IS("mwrite")) {
 		fresh(s);
 		fill(slot[s].map + a, a, b, c);
-		return msync(slot[s].map, MAX_SIZE, MS_SYNC) ? -errno : b;
+		ret = msync(slot[s].map, MAX_SIZE, MS_SYNC) ? -errno : b;
+		fresh(s);
+		return ret;
 	}
 	if (IS("mread")) {
 		fresh(s);
 		*value = hash(slot[s].map + a, b);
+		fresh(s);
 		return b;
 	}
 	if (IS("read"))
