@@ -12,7 +12,8 @@
  * next one begins, and CephFS is coherent, what each returns is known: size,
  * content, link count, locks, attributes, errno. The first that is not ends it.
  *
- * The first half of COUNT has hard links, the second half has snapshots.
+ * The first half of COUNT has hard links and sets attributes of files, the second half
+ * has snapshots.
  *
  * SEQUENCE gets what was executed, one a line: SIDE OP SLOT NAME NAME A B C
  *
@@ -482,8 +483,10 @@ static int any_linked(void)
 }
 
 /*
- * Either hard links or snapshots: stock 6.12 writes to a file that has had several
- * names with a snapshot twice in the list of those that there are, which the OSD refuses ("invalid snapc 8e=[8d,8d,8c]"): EINVAL.
+ * Either hard links and attributes of files, or snapshots: stock 6.12 writes to a file
+ * that has had several names with a snapshot twice in the list of those that there are,
+ * which the OSD refuses ("invalid snapc 8e=[8d,8d,8c]"): EINVAL. And an attribute that
+ * was set before a snapshot is sometimes gone after it.
  */
 static struct op random_op(int snapshots)
 {
@@ -542,6 +545,8 @@ static struct op random_op(int snapshots)
 		sprintf(path, ".snap/%ld/%s", id, n1);
 		OP("whole", path, "-", 0, 0, 0);
 	case 17:
+		if (snapshots)
+			break;
 		OP("setxattr", n1, "user.x", below(1000000), 0, 0);
 	case 18:
 		OP("getxattr", n1, "user.x", 0, 0, 0);
