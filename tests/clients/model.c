@@ -778,6 +778,12 @@ int main(int argc, char **argv)
 		if (!bad && !strcmp(o.name, "mksnap")) {
 			o = make("stat", !o.side, 0, o.n1, "-", 0, 0, 0);
 			bad = step(&o, n);
+			/*
+			 * What the kernel had not written is written into the snapshot now:
+			 * the OSD takes no write that is older than a truncation.
+			 */
+			o = make("sync", K, 0, "-", "-", 0, 0, 0);
+			bad = bad || step(&o, n);
 		}
 	}
 	alarm(0);
