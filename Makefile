@@ -32,7 +32,7 @@ WORKLOAD_PACKAGES := bonnie++ dbench git postgresql rsync sqlite3 stress-ng
 
 fork_options := $(if $(SOURCE),--source $(SOURCE)) $(if $(DOWNLOAD),--download) \
 	$(if $(SAME_SERIES),--same-series)
-sources := src/fork src/async_iput.cocci $(wildcard src/iput_async*.[ch] src/iput_queue.[ch]) \
+sources := src/fork src/async_iput.cocci $(wildcard src/iput_async*.[ch] src/iput_queue.[ch] src/iput_compat.h) \
 	Kbuild dkms.conf $(wildcard $(KDIR)/include/config/auto.conf)
 
 .PHONY: help fork module test-module diff install uninstall packages check check-all check-debug soak bench demo clean FORCE
@@ -112,7 +112,7 @@ DKMS_SOURCE = $(DESTDIR)/usr/src/$(NAME)-$(VERSION)
 install-files:
 	install -d $(DKMS_SOURCE)/src
 	install -m 644 Makefile Kbuild dkms.conf $(DKMS_SOURCE)
-	install -m 644 src/async_iput.cocci src/iput_async*.[ch] src/iput_queue.[ch] $(DKMS_SOURCE)/src
+	install -m 644 src/async_iput.cocci src/iput_async*.[ch] src/iput_queue.[ch] src/iput_compat.h $(DKMS_SOURCE)/src
 	install -m 755 src/fork $(DKMS_SOURCE)/src
 	install -D -m 755 src/admin/$(NAME) $(DESTDIR)$(SBINDIR)/$(NAME)
 	install -D -m 644 src/admin/$(NAME).8 $(DESTDIR)$(PREFIX)/share/man/man8/$(NAME).8
@@ -168,7 +168,7 @@ check-host:
 # make install-live, uninstall-live
 #                         on this host with dkms, loaded now and at boot
 LIVE_NAME := ceph-iput-live
-LIVE_SOURCES := src/iput_live.c src/iput_queue.c src/iput_queue.h src/iput_async_trace.h Kbuild
+LIVE_SOURCES := src/iput_live.c src/iput_queue.c src/iput_queue.h src/iput_compat.h src/iput_async_trace.h Kbuild
 
 .PHONY: live test-live install-live uninstall-live install-live-files
 live: fork/live/$(KVER)/ceph_iput_live.ko

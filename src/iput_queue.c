@@ -14,6 +14,7 @@
 #include <linux/proc_fs.h>
 #include <linux/seq_file.h>
 
+#include "iput_compat.h"
 #include "iput_queue.h"
 
 #define CREATE_TRACE_POINTS
@@ -194,7 +195,7 @@ bool ceph_iput_evicts(struct inode *inode)
 	if (!READ_ONCE(async_iput) || !async_iput_gate)
 		return true;
 	return !(inode->i_sb->s_flags & SB_ACTIVE) ||
-	       (inode->i_state & I_DONTCACHE);
+	       (inode_state_read(inode) & I_DONTCACHE);
 }
 
 /**

@@ -23,6 +23,8 @@
 #include <linux/wait.h>
 #include <linux/writeback.h>
 
+#include "iput_compat.h"
+
 /*
  * Armed, target has a reference of ours. That one is dropped on the way to being
  * held, where it would be in the way of the test: from then on target cannot go
@@ -56,7 +58,7 @@ static int hold_writepages(struct address_space *mapping, struct writeback_contr
 	 */
 	spin_lock(&lock);
 	hold = state == ARMED && mapping->host == target &&
-	       READ_ONCE(target->i_state) & I_SYNC &&
+	       inode_state_read_once(target) & I_SYNC &&
 	       atomic_add_unless(&target->i_count, -1, 1);
 	if (hold)
 		state = HOLDING;
