@@ -153,7 +153,7 @@ rpm:
 #                         a package of the built module for exactly that kernel;
 #                         KEY=... CERT=... sign it
 kmod-deb kmod-rpm: $(FORK)/ceph/ceph.ko
-	KDIR=$(KDIR) src/admin/kmod-package $(@:kmod-%=%) $(KVER) $(KEY) $(CERT)
+	KDIR=$(KDIR) src/admin/kmod-package $(@:kmod-%=%) $(KVER) $${KEY:+"$$KEY" "$$CERT"}
 
 # make check-host         tests of the packages on a Debian 12 root file system: hours;
 #                         HOST="NAME..." just these of tests/host/scenarios
