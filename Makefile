@@ -115,6 +115,7 @@ install-files:
 	install -m 644 src/async_iput.cocci src/iput_async*.[ch] src/iput_queue.[ch] src/iput_compat.h $(DKMS_SOURCE)/src
 	install -m 755 src/fork $(DKMS_SOURCE)/src
 	install -D -m 755 src/admin/$(NAME) $(DESTDIR)$(SBINDIR)/$(NAME)
+	install -D -m 755 src/admin/deadlock $(DESTDIR)$(PREFIX)/libexec/$(NAME)/deadlock
 	install -D -m 644 src/admin/$(NAME).8 $(DESTDIR)$(PREFIX)/share/man/man8/$(NAME).8
 	install -D -m 644 src/admin/$(NAME).bash-completion \
 		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/$(NAME)
@@ -127,6 +128,7 @@ uninstall-files:
 	rm -f $(DESTDIR)$(SBINDIR)/$(NAME) $(DESTDIR)$(PREFIX)/share/man/man8/$(NAME).8 \
 		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/$(NAME) \
 		$(HOOKS:%=$(DESTDIR)%/$(NAME))
+	rm -rf $(DESTDIR)$(PREFIX)/libexec/$(NAME)
 
 # Out of the tree, and from what belongs in the package only.
 deb:
