@@ -102,6 +102,7 @@ NAME := $(shell sed -n 's/^PACKAGE_NAME="\(.*\)"$$/\1/p' dkms.conf)
 VERSION := $(shell sed -n 's/^PACKAGE_VERSION="\(.*\)"$$/\1/p' dkms.conf)
 PREFIX ?= /usr/local
 SBINDIR ?= $(PREFIX)/sbin
+UNITDIR ?= $(PREFIX)/lib/systemd/system
 # Where a kernel's coming is said; rpm has file triggers for that.
 HOOKS ?= /etc/kernel/postinst.d /etc/kernel/header_postinst.d
 DKMS_SOURCE = $(DESTDIR)/usr/src/$(NAME)-$(VERSION)
@@ -116,6 +117,10 @@ install-files:
 	install -m 755 src/fork $(DKMS_SOURCE)/src
 	install -D -m 755 src/admin/$(NAME) $(DESTDIR)$(SBINDIR)/$(NAME)
 	install -D -m 755 src/admin/deadlock $(DESTDIR)$(PREFIX)/libexec/$(NAME)/deadlock
+	for unit in $(NAME)-metrics.service $(NAME)-metrics.timer; do \
+		install -d $(DESTDIR)$(UNITDIR) && sed 's|/usr/local/sbin|$(SBINDIR)|' src/admin/$$unit \
+			>$(DESTDIR)$(UNITDIR)/$$unit && chmod 644 $(DESTDIR)$(UNITDIR)/$$unit || exit; \
+	done
 	install -D -m 644 src/admin/$(NAME).8 $(DESTDIR)$(PREFIX)/share/man/man8/$(NAME).8
 	install -D -m 644 src/admin/$(NAME).bash-completion \
 		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/$(NAME)
@@ -129,6 +134,9 @@ uninstall-files:
 		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/$(NAME) \
 		$(HOOKS:%=$(DESTDIR)%/$(NAME))
 	rm -rf $(DESTDIR)$(PREFIX)/libexec/$(NAME)
+	[ "$(DESTDIR)" ] || ! command -v systemctl >/dev/null || \
+		systemctl disable --now $(NAME)-metrics.timer 2>/dev/null || :
+	rm -f $(DESTDIR)$(UNITDIR)/$(NAME)-metrics.service $(DESTDIR)$(UNITDIR)/$(NAME)-metrics.timer
 
 # Out of the tree, and from what belongs in the package only.
 deb:
