@@ -85,7 +85,7 @@ check-all: packages
 MINUTES ?= 30
 soak: packages
 	kver=$${SOAK_KVER:-$$(tests/kernel list | tail -n 1)} && \
-	$(MAKE) -s module KVER=$$kver && \
+	tests/kernel make $$kver module && \
 	MINUTES=$(MINUTES) SEED=$(SEED) tests/guest --kernel $$kver --ceph fork faults
 
 # The scenarios on a kernel that checks itself, built from linux-source.
@@ -178,7 +178,8 @@ check-host:
 # make install-live, uninstall-live
 #                         on this host with dkms, loaded now and at boot
 LIVE_NAME := ceph-iput-live
-LIVE_SOURCES := src/iput_live.c src/iput_queue.c src/iput_queue.h src/iput_compat.h src/iput_async_trace.h Kbuild
+LIVE_SOURCES := src/iput_live.c src/iput_queue.c src/iput_queue.h src/iput_compat.h src/iput_async_trace.h \
+	src/kernels Kbuild
 
 .PHONY: live test-live install-live uninstall-live install-live-files
 live: fork/live/$(KVER)/ceph_iput_live.ko

@@ -180,7 +180,7 @@ module_param_cb(last, &last_ops, NULL, 0444);
 static void __exit hold_inode_exit(void)
 {
 	WRITE_ONCE(hogging, false);
-	while (del_timer_sync(&hog_timer))
+	while (timer_delete_sync(&hog_timer))
 		;
 	unlock_all();
 	put = iput;
