@@ -52,6 +52,20 @@ position p != excepted.p;
 -iput@p(E)
 +ceph_iput_async(E)
 
+// A user's task may be in there with mdsc->mutex, which OSD dispatch takes. The
+// other dput()s of fs/ceph: in workers, where the gate is; in system calls that
+// hold no lock of the MDS client; or of dentries whose inode somebody else has.
+@convert_dput depends on patch@
+expression E;
+@@
+ ceph_mdsc_release_request(...)
+ {
+ <...
+-dput(E)
++ceph_dput_async(E)
+ ...>
+ }
+
 // -------------------------------------------------- where the state is kept
 
 @inode_info depends on patch@
@@ -59,9 +73,21 @@ position p != excepted.p;
  struct ceph_inode_info {
  	...
  	struct work_struct i_work;
-+	struct llist_node i_iput;
++	struct ceph_iput_node i_iput;
  	...
  };
+
+@inode_init depends on patch@
+expression F;
+struct ceph_inode_info *ci;
+@@
+ ceph_alloc_inode(...)
+ {
+ ...
+ INIT_WORK(&ci->i_work, F);
++ci->i_iput.next = &ci->i_iput;
+ ...
+ }
 
 @fs_client depends on patch@
 @@
@@ -128,13 +154,12 @@ identifier fsc;
  ...+>
  }
 
-@last depends on patch@
-identifier fsc;
+@stop depends on patch@
+identifier s, fsc;
 @@
- ceph_put_super(...)
+ ceph_put_super(struct super_block *s)
  {
- ...
- ceph_mdsc_close_sessions(fsc->mdsc);
+ struct ceph_fs_client *fsc = ceph_sb_to_fs_client(s);
 +ceph_iput_stop(fsc);
  ...
  }
@@ -149,6 +174,17 @@ identifier s, fsc;
  ...
 +ceph_iput_close(fsc);
  kill_anon_super(s);
+ ...
+ }
+
+@reconfigure depends on patch@
+identifier fc;
+@@
+ ceph_init_fs_context(struct fs_context *fc)
+ {
+ ...
+ fc->fs_private = ...;
++ceph_iput_reconfigure(fc);
  ...
  }
 

@@ -11,12 +11,15 @@
 #include <linux/ceph/ceph_debug.h>
 
 #include <linux/fs.h>
+#include <linux/fs_context.h>
 #include <linux/module.h>
 #include <linux/proc_fs.h>
 #include <linux/rcupdate.h>
 
 #include "super.h"
+#include "mds_client.h"
 #include "iput_async_version.h"
+#include "iput_compat.h"
 
 #ifdef CEPH_IPUT_TEST
 /* Test builds only: leave the gate alone. */
@@ -26,18 +29,21 @@ module_param(async_iput_sites, bool, 0644);
 #define async_iput_sites	true
 #endif
 
+/* How long a remount waits for evictions; mostly they take milliseconds. */
+#define CEPH_IPUT_REMOUNT_WAIT	(5 * HZ)
+
 static struct proc_dir_entry *proc_dir;
 
 /*
  * The node is the inode's own, and the drains keep the super block from going
  * away under the queue.
  */
-struct llist_node *ceph_iput_node(struct inode *inode)
+struct ceph_iput_node *ceph_iput_node(struct inode *inode)
 {
 	return &ceph_inode(inode)->i_iput;
 }
 
-struct inode *ceph_iput_inode(struct llist_node *node)
+struct inode *ceph_iput_inode(struct ceph_iput_node *node)
 {
 	return &container_of(node, struct ceph_inode_info, i_iput)->netfs.inode;
 }
@@ -56,28 +62,61 @@ static inline struct ceph_iput_queue *inode_to_queue(struct inode *inode)
 	return &ceph_sb_to_fs_client(inode->i_sb)->iput_queue;
 }
 
-/**
- * ceph_iput_async - drop a reference, but never evict the inode here
- * @inode: the inode, or NULL
- *
- * What every iput() of fs/ceph is turned into. Safe in any context.
- */
-void ceph_iput_async(struct inode *inode)
+static void put(struct inode *inode, void *caller)
 {
+	bool donated = false;
+
 	if (!inode)
 		return;
 	if (!READ_ONCE(async_iput) || !async_iput_sites) {
 		iput(inode);
 		return;
 	}
-	if (atomic_add_unless(&inode->i_count, -1, 1))
+	if (iput_if_not_last(inode))
 		return;
 
 	/*
 	 * The count was one, and that one is ours: it can rise from here on,
 	 * but not reach zero before the worker puts it.
 	 */
-	ceph_iput_donate(inode_to_queue(inode), inode, (void *)_RET_IP_);
+	rcu_read_lock();
+	if (READ_ONCE(inode->i_sb->s_flags) & SB_ACTIVE) {
+		ceph_iput_donate(inode_to_queue(inode), inode, caller);
+		donated = true;
+	}
+	rcu_read_unlock();
+	if (!donated)
+		iput(inode);
+}
+
+/**
+ * ceph_iput_async - drop a reference, but never evict the inode here
+ * @inode: the inode, or NULL
+ *
+ * What every iput() of fs/ceph is turned into. Any context but an interrupt.
+ * Once SB_ACTIVE is clear it is an iput(): nothing is under writeback any more.
+ * ceph_iput_stop() waits until all who found it set are through.
+ */
+void ceph_iput_async(struct inode *inode)
+{
+	put(inode, (void *)_RET_IP_);
+}
+
+/**
+ * ceph_dput_async - drop a dentry, but never evict its inode here
+ * @dentry: the dentry, or NULL
+ *
+ * For a dput() under a lock that an eviction may have to wait for. As long as
+ * the caller has the dentry its inode stays what it is.
+ */
+void ceph_dput_async(struct dentry *dentry)
+{
+	struct inode *inode = dentry ? d_inode(dentry) : NULL;
+
+	if (inode)
+		ihold(inode);
+	dput(dentry);
+	put(inode, (void *)_RET_IP_);
 }
 
 /**
@@ -89,11 +128,25 @@ void ceph_iput_async(struct inode *inode)
 int ceph_iput_drop_inode(struct inode *inode)
 {
 	struct ceph_iput_queue *q = inode_to_queue(inode);
+	struct ceph_mds_client *mdsc = ceph_sb_to_mdsc(inode->i_sb);
 
-	if (ceph_iput_evicts(inode) || READ_ONCE(q->closed))
-		return 1;
-	ceph_iput_catch(q, inode);
-	return 0;
+	switch (ceph_iput_judge(inode)) {
+	case CEPH_IPUT_CATCH:
+		if (READ_ONCE(q->closed))
+			return 1;
+		ceph_iput_catch(q, inode);
+		return 0;
+	case CEPH_IPUT_KEPT:
+		return 0;
+	case CEPH_IPUT_EVICT:
+		break;
+	}
+	/* Messengers take these two, so whoever evicts here must not hold them. */
+	if (READ_ONCE(async_iput) && !q->closed) {
+		lockdep_assert_not_held(&mdsc->mutex);
+		lockdep_assert_not_held(&mdsc->snap_rwsem);
+	}
+	return 1;
 }
 
 /**
@@ -104,10 +157,7 @@ int ceph_iput_drop_inode(struct inode *inode)
  */
 int ceph_iput_init(struct ceph_fs_client *fsc)
 {
-	/* Evictions free memory, so they have to go on when there is none. */
-	struct workqueue_struct *wq =
-		alloc_workqueue("ceph-iput", WQ_UNBOUND | WQ_MEM_RECLAIM,
-				CEPH_IPUT_WORKERS);
+	struct workqueue_struct *wq = ceph_iput_alloc_workqueue();
 
 	if (!wq)
 		return -ENOMEM;
@@ -116,11 +166,12 @@ int ceph_iput_init(struct ceph_fs_client *fsc)
 }
 
 /**
- * ceph_iput_start - open the gate and show the counters
+ * ceph_iput_start - from here on references are donated; show the counters
  * @fsc: a client whose mount has just got its root; s_umount is held
  *
  * ceph itself never sets SB_ACTIVE, and without it the VFS does not ask what
- * ->drop_inode returned. generic_shutdown_super() clears it.
+ * ->drop_inode returned. generic_shutdown_super() clears it. A mount that fails
+ * before has nothing to write, and nothing is donated.
  */
 void ceph_iput_start(struct ceph_fs_client *fsc)
 {
@@ -129,47 +180,57 @@ void ceph_iput_start(struct ceph_fs_client *fsc)
 }
 
 /**
- * ceph_iput_close - close the gate, and drain early (->kill_sb)
- * @fsc: the client; its dirty data has been written, SB_ACTIVE is still set
+ * ceph_iput_reconfigure - a remount is about to begin (->init_fs_context)
+ * @fc: the context of a mount, or of its reconfiguration
  *
- * Evictions still find the super block as they are used to: the sessions are
- * open, and evict_inodes() has not been yet.
+ * The VFS does not make a mount read-only while it has unlinked inodes, and to
+ * the user they are gone. An OSD that is away must not hold up the remount for
+ * longer than a moment.
+ */
+void ceph_iput_reconfigure(struct fs_context *fc)
+{
+	struct ceph_fs_client *fsc;
+
+	if (fc->purpose != FS_CONTEXT_FOR_RECONFIGURE)
+		return;
+	fsc = ceph_sb_to_fs_client(fc->root->d_sb);
+	ceph_iput_queue_drain(&fsc->iput_queue, CEPH_IPUT_REMOUNT_WAIT);
+}
+
+/**
+ * ceph_iput_close - close the gate (->kill_sb)
+ * @fsc: the client; its dirty data has been written, SB_ACTIVE is still set
  *
  * The VFS looks at SB_ACTIVE again after ->drop_inode. If it were cleared just
  * then, the inode would be freed while its reference is in the queue. Both
  * looks are taken under one hold of i_lock, which is an RCU read-side critical
  * section: after the grace period everybody who found the gate open is through.
- *
- * This is also the only drain of a mount that failed: it has no root, and then
- * kill_anon_super() does not call ->put_super.
+ * Call sites, after which nobody looks, go on until SB_ACTIVE is clear.
  */
 void ceph_iput_close(struct ceph_fs_client *fsc)
 {
 	WRITE_ONCE(fsc->iput_queue.closed, true);
 	synchronize_rcu();
-	ceph_iput_queue_drain(&fsc->iput_queue);
 }
 
 /**
- * ceph_iput_stop - the last drain of a mount that had a root (->put_super)
- * @fsc: the client; its sessions are closed, SB_ACTIVE is clear
+ * ceph_iput_stop - the drain of a mount that had a root (->put_super)
+ * @fsc: the client; SB_ACTIVE is clear, its sessions are open
  *
- * Messages that came after the early drain may have donated references, and
- * evict_inodes() has passed over their inodes. The check for busy inodes comes
- * next, so this is where they have to go.
+ * evict_inodes() has passed over what is pending, and the check for busy inodes
+ * comes next. Before the sessions are closed, as that frees what evictions use.
+ * After the grace period nobody donates any more.
  */
 void ceph_iput_stop(struct ceph_fs_client *fsc)
 {
-	ceph_iput_queue_drain(&fsc->iput_queue);
+	synchronize_rcu();
+	ceph_iput_queue_drain(&fsc->iput_queue, MAX_SCHEDULE_TIMEOUT);
 	ceph_iput_queue_hide(&fsc->iput_queue);
 }
 
 /**
  * ceph_iput_exit - tear the queue of a client down
  * @fsc: the client; no connection and no request of it is left
- *
- * Nothing can be pending any more. If something is, it came after the last
- * drain, for an inode that the VFS has meanwhile reported as busy.
  */
 void ceph_iput_exit(struct ceph_fs_client *fsc)
 {
@@ -177,6 +238,7 @@ void ceph_iput_exit(struct ceph_fs_client *fsc)
 
 	if (!q->wq)
 		return;
+	/* A mount with a root has been drained, one without never donated. */
 	WARN_ON(READ_ONCE(q->stats.pending));
 	destroy_workqueue(q->wq);
 }

@@ -9,13 +9,17 @@
 #include "iput_queue.h"
 
 struct ceph_fs_client;
+struct dentry;
+struct fs_context;
 struct inode;
 
 void ceph_iput_async(struct inode *inode);
+void ceph_dput_async(struct dentry *dentry);
 int ceph_iput_drop_inode(struct inode *inode);
 
 int ceph_iput_init(struct ceph_fs_client *fsc);
 void ceph_iput_start(struct ceph_fs_client *fsc);
+void ceph_iput_reconfigure(struct fs_context *fc);
 void ceph_iput_close(struct ceph_fs_client *fsc);
 void ceph_iput_stop(struct ceph_fs_client *fsc);
 void ceph_iput_exit(struct ceph_fs_client *fsc);

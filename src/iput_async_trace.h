@@ -27,33 +27,33 @@ DEFINE_EVENT(ceph_iput_donate, ceph_iput_defer,
 	     TP_PROTO(dev_t dev, u64 ino, u64 snap, void *caller),
 	     TP_ARGS(dev, ino, snap, caller));
 
-/* ->drop_inode caught the last reference; caller is the worker's function. */
+/*
+ * ->drop_inode caught the last reference; caller is the worker's function, or
+ * NULL in a system call.
+ */
 DEFINE_EVENT(ceph_iput_donate, ceph_iput_catch,
 	     TP_PROTO(dev_t dev, u64 ino, u64 snap, void *caller),
 	     TP_ARGS(dev, ino, snap, caller));
 
-/* A worker has put a donated reference. */
+/* A worker has put a donated reference; ns with what it had to wait for. */
 TRACE_EVENT(ceph_iput_evict,
-	    TP_PROTO(dev_t dev, u64 ino, u64 snap, bool evicted, u64 ns,
-		     void *caller),
-	    TP_ARGS(dev, ino, snap, evicted, ns, caller),
+	    TP_PROTO(dev_t dev, u64 ino, u64 snap, bool evicted, u64 ns),
+	    TP_ARGS(dev, ino, snap, evicted, ns),
 	    TP_STRUCT__entry(__field(dev_t, dev)
 			     __field(u64, ino)
 			     __field(u64, snap)
 			     __field(bool, evicted)
-			     __field(u64, ns)
-			     __field(void *, caller)),
+			     __field(u64, ns)),
 	    TP_fast_assign(__entry->dev = dev;
 			   __entry->ino = ino;
 			   __entry->snap = snap;
 			   __entry->evicted = evicted;
-			   __entry->ns = ns;
-			   __entry->caller = caller;),
-	    TP_printk("dev=%d:%d ino=%llx snap=%llx %s ns=%llu caller=%pS",
+			   __entry->ns = ns;),
+	    TP_printk("dev=%d:%d ino=%llx snap=%llx %s ns=%llu",
 		      MAJOR(__entry->dev), MINOR(__entry->dev),
 		      __entry->ino, __entry->snap,
 		      __entry->evicted ? "evicted" : "reused",
-		      __entry->ns, __entry->caller));
+		      __entry->ns));
 
 #endif /* _CEPH_IPUT_ASYNC_TRACE_H */
 

@@ -97,20 +97,16 @@ static void live_deactivate_super(struct super_block *sb);
 
 /*
  * i_lru is on no LRU while somebody has the inode, and the VFS looks at it only
- * when nobody has.
+ * when nobody has. It points to itself then, as a node does that is in no queue.
  */
-struct llist_node *ceph_iput_node(struct inode *inode)
+struct ceph_iput_node *ceph_iput_node(struct inode *inode)
 {
-	return (struct llist_node *)&inode->i_lru;
+	return (struct ceph_iput_node *)&inode->i_lru.next;
 }
 
-struct inode *ceph_iput_inode(struct llist_node *node)
+struct inode *ceph_iput_inode(struct ceph_iput_node *node)
 {
-	struct inode *inode = container_of((struct list_head *)node,
-					   struct inode, i_lru);
-
-	INIT_LIST_HEAD(&inode->i_lru);
-	return inode;
+	return container_of((struct list_head **)node, struct inode, i_lru.next);
 }
 
 /* The snapshot is ceph.ko's secret: 0, which is none's number. */
@@ -125,10 +121,10 @@ void ceph_iput_unpin(struct ceph_iput_queue *q, struct super_block *sb)
 	struct live_mount *lm = container_of(q, struct live_mount, queue);
 	bool last;
 
-	raw_spin_lock_irq(&q->lock);
+	spin_lock(&q->lock);
 	lm->pinned--;
 	last = !atomic_add_unless(&sb->s_active, -1, 1);
-	raw_spin_unlock_irq(&q->lock);
+	spin_unlock(&q->lock);
 	if (last)
 		queue_work(umount_wq, &lm->reap);
 }
@@ -139,13 +135,12 @@ void ceph_iput_unpin(struct ceph_iput_queue *q, struct super_block *sb)
  */
 static bool pin(struct live_mount *lm)
 {
-	unsigned long flags;
 	bool pinned;
 
-	raw_spin_lock_irqsave(&lm->queue.lock, flags);
+	spin_lock(&lm->queue.lock);
 	pinned = !lm->closed && atomic_inc_not_zero(&lm->sb->s_active);
 	lm->pinned += pinned;
-	raw_spin_unlock_irqrestore(&lm->queue.lock, flags);
+	spin_unlock(&lm->queue.lock);
 	return pinned;
 }
 
@@ -179,10 +174,7 @@ static int live_mount_init(void *obj, void *shadow, void *wq)
  */
 static struct live_mount *live_mount_alloc(struct super_block *sb)
 {
-	/* Evictions free memory, so they have to go on when there is none. */
-	struct workqueue_struct *wq =
-		alloc_workqueue("ceph-iput", WQ_UNBOUND | WQ_MEM_RECLAIM,
-				CEPH_IPUT_WORKERS);
+	struct workqueue_struct *wq = ceph_iput_alloc_workqueue();
 	struct live_mount *lm;
 
 	lockdep_assert_held(&mounts_lock);
@@ -362,8 +354,14 @@ static int live_drop_inode(struct inode *inode)
 		return 1;
 	if (!(sb->s_flags & SB_ACTIVE))
 		catch_stray(sb);
-	if (ceph_iput_evicts(inode))
+	switch (ceph_iput_judge(inode)) {
+	case CEPH_IPUT_EVICT:
 		return 1;
+	case CEPH_IPUT_KEPT:
+		return 0;
+	case CEPH_IPUT_CATCH:
+		break;
+	}
 
 	smp_rmb();	/* pairs with the one in adopt() */
 	rcu_read_lock();
@@ -385,9 +383,9 @@ static bool put_if_not_last(struct super_block *sb, struct live_mount *lm)
 {
 	bool put;
 
-	raw_spin_lock_irq(&lm->queue.lock);
+	spin_lock(&lm->queue.lock);
 	put = atomic_add_unless(&sb->s_active, -1, 1 + lm->pinned);
-	raw_spin_unlock_irq(&lm->queue.lock);
+	spin_unlock(&lm->queue.lock);
 	return put;
 }
 
@@ -400,7 +398,7 @@ static void settle(struct super_block *sb, struct live_mount *lm)
 	down_read(&sb->s_umount);
 	sync_filesystem(sb);
 	up_read(&sb->s_umount);
-	ceph_iput_queue_drain(&lm->queue);
+	ceph_iput_queue_drain(&lm->queue, MAX_SCHEDULE_TIMEOUT);
 }
 
 /*
@@ -414,10 +412,10 @@ static bool close_if_last(struct super_block *sb, struct live_mount *lm)
 
 	lockdep_assert_held_write(&sb->s_umount);
 
-	raw_spin_lock_irq(&lm->queue.lock);
+	spin_lock(&lm->queue.lock);
 	closed = atomic_read(&sb->s_active) == 1;
 	lm->closed = closed;
-	raw_spin_unlock_irq(&lm->queue.lock);
+	spin_unlock(&lm->queue.lock);
 	if (!closed)
 		return false;
 
@@ -428,9 +426,9 @@ static bool close_if_last(struct super_block *sb, struct live_mount *lm)
 }
 
 /*
- * In place of the kernel's function that drops an active reference. The caller
- * does not hold s_umount. All other file systems pay the first comparison of
- * is_stock().
+ * In place of the kernel's function that drops an active reference. Who drops
+ * the last one does not hold s_umount. All other file systems pay the first
+ * comparison of is_stock().
  *
  * The loop ends: nobody has the mount any more, so that what can still be caught
  * is what has been in use, and gets less with each turn.
@@ -440,9 +438,10 @@ static void live_deactivate_super(struct super_block *sb)
 	struct live_mount *lm = NULL;
 
 	if (is_stock(sb)) {
-		lm = klp_shadow_get(sb, LIVE_MOUNT_ID);
-		if (!lm || !(sb->s_flags & SB_ACTIVE)) {
-			down_read(&sb->s_umount);
+		if (sb->s_flags & SB_ACTIVE)
+			lm = klp_shadow_get(sb, LIVE_MOUNT_ID);
+		/* umount(2) of the root has s_umount itself; not for its last one. */
+		if (!lm && down_read_trylock(&sb->s_umount)) {
 			lm = adopt(sb);
 			up_read(&sb->s_umount);
 		}
@@ -602,7 +601,7 @@ static void __exit live_exit(void)
 
 	mutex_lock(&mounts_lock);
 	list_for_each_entry(lm, &mounts, list)
-		ceph_iput_queue_drain(&lm->queue);
+		ceph_iput_queue_drain(&lm->queue, MAX_SCHEDULE_TIMEOUT);
 	mutex_unlock(&mounts_lock);
 	/* Each queue whose worker had the last active reference goes here, ... */
 	destroy_workqueue(umount_wq);

@@ -11,8 +11,11 @@
 #include <linux/ktime.h>
 #include <linux/math64.h>
 #include <linux/module.h>
+#include <linux/pagemap.h>
+#include <linux/pagevec.h>
 #include <linux/proc_fs.h>
 #include <linux/seq_file.h>
+#include <linux/wait_bit.h>
 
 #include "iput_compat.h"
 #include "iput_queue.h"
@@ -54,16 +57,22 @@ static void wake_one(struct ceph_iput_queue *q)
 }
 
 /*
- * Takes over the caller's reference, which is the last one. Any context: no
- * allocation, nothing that sleeps, constant time.
+ * Takes over the caller's reference, which is the last one. No allocation,
+ * nothing that sleeps, constant time. A node that is in a queue already means
+ * that somebody has put a reference that he did not have.
  */
 static void donate(struct ceph_iput_queue *q, struct inode *inode, bool caught)
 {
-	struct llist_node *node = ceph_iput_node(inode);
+	struct ceph_iput_node *node = ceph_iput_node(inode);
 	struct ceph_iput_stats *s = &q->stats;
-	unsigned long flags;
 
-	raw_spin_lock_irqsave(&q->lock, flags);
+	spin_lock(&q->lock);
+	if (WARN(node->next != node, "ceph: inode %llx has been put twice\n",
+		 (u64)inode->i_ino)) {
+		spin_unlock(&q->lock);
+		ceph_iput_unpin(q, inode->i_sb);
+		return;
+	}
 	node->next = NULL;
 	*q->tail = node;
 	q->tail = &node->next;
@@ -74,16 +83,19 @@ static void donate(struct ceph_iput_queue *q, struct inode *inode, bool caught)
 	s->pending++;
 	s->pending_max = max(s->pending_max, s->pending);
 	wake_one(q);
-	raw_spin_unlock_irqrestore(&q->lock, flags);
+	spin_unlock(&q->lock);
 }
 
-/* Returns the oldest inode, with its reference; or NULL, and @w is idle. */
+/*
+ * Returns the oldest inode, with its reference; or NULL, and @w is idle. The
+ * node goes on looking as if it were in the queue.
+ */
 static struct inode *take(struct ceph_iput_worker *w)
 {
 	struct ceph_iput_queue *q = w->queue;
-	struct llist_node *node;
+	struct ceph_iput_node *node;
 
-	raw_spin_lock_irq(&q->lock);
+	spin_lock(&q->lock);
 	if (q->coming == w)
 		q->coming = NULL;
 	node = q->head;
@@ -91,13 +103,57 @@ static struct inode *take(struct ceph_iput_worker *w)
 		q->head = node->next;
 		if (!q->head)
 			q->tail = &q->head;
+		node->next = NULL;
 		wake_one(q);
 	} else {
 		__set_bit(w - q->workers, &q->idle);
 	}
-	raw_spin_unlock_irq(&q->lock);
+	spin_unlock(&q->lock);
 
 	return node ? ceph_iput_inode(node) : NULL;
+}
+
+/* The node of an inode that a worker is putting, as if in the queue, or not. */
+static void mark_node(struct inode *inode, bool queued)
+{
+	struct ceph_iput_node *node = ceph_iput_node(inode);
+
+	WRITE_ONCE(node->next, queued ? NULL : node);
+}
+
+static bool is_syncing(struct inode *inode)
+{
+	bool syncing;
+
+	spin_lock(&inode->i_lock);
+	syncing = inode_state_read(inode) & I_SYNC;
+	spin_unlock(&inode->i_lock);
+	return syncing;
+}
+
+/*
+ * Waits for what an eviction of @inode would wait for. The caller has the
+ * donated reference, so nobody has to wait for the caller: who looks the inode
+ * up takes it, and then there may be no eviction at all.
+ */
+static void wait_until_idle(struct inode *inode)
+{
+	struct folio_batch batch;
+	pgoff_t index = 0;
+	unsigned int n;
+
+	wait_on_inode_sync(inode, is_syncing(inode));
+	netfs_wait_for_outstanding_io(inode);
+
+	folio_batch_init(&batch);
+	while (filemap_get_folios(&inode->i_data, &index, ULONG_MAX, &batch)) {
+		for (n = 0; n < folio_batch_count(&batch); n++) {
+			folio_wait_locked(batch.folios[n]);
+			folio_wait_writeback(batch.folios[n]);
+		}
+		folio_batch_release(&batch);
+		cond_resched();
+	}
 }
 
 static void iput_workfn(struct work_struct *work)
@@ -112,31 +168,40 @@ static void iput_workfn(struct work_struct *work)
 		struct ceph_vino vino = ceph_iput_vino(inode);
 		struct super_block *sb = inode->i_sb;
 		dev_t dev = sb->s_dev;
-		u64 ns;
+		u64 ns = ktime_get_ns();
+		bool last;
 
 		if (async_iput_delay_ms)
 			msleep(async_iput_delay_ms);
 
 		w->inode = inode;
 		w->evicts = false;
-		ns = ktime_get_ns();
-		iput(inode);
-		ns = ktime_get_ns() - ns;
+		do {
+			w->waits = false;
+			wait_until_idle(inode);
+			/* From here on it may be picked up, and donated again. */
+			mark_node(inode, false);
+			iput(inode);
+		} while (w->waits);
 		w->inode = NULL;
+		ns = ktime_get_ns() - ns;
 
-		trace_ceph_iput_evict(dev, vino.ino, vino.snap, w->evicts, ns,
-				      iput_workfn);
+		trace_ceph_iput_evict(dev, vino.ino, vino.snap, w->evicts, ns);
 		ceph_iput_unpin(q, sb);
 
-		raw_spin_lock_irq(&q->lock);
-		s->pending--;
+		spin_lock(&q->lock);
+		last = !--s->pending;
 		if (w->evicts) {
 			s->evicted++;
 			s->longest_ns = max(s->longest_ns, ns);
 		} else {
 			s->reused++;
 		}
-		raw_spin_unlock_irq(&q->lock);
+		spin_unlock(&q->lock);
+		if (last) {
+			smp_mb();	/* pairs with the one of wait_var_event() */
+			wake_up_var(&s->pending);
+		}
 		cond_resched();
 	}
 }
@@ -147,7 +212,7 @@ static void iput_workfn(struct work_struct *work)
  * @inode: the inode; the caller's reference is the only one
  * @caller: the call site
  *
- * Any context.
+ * Any context but an interrupt.
  */
 void ceph_iput_donate(struct ceph_iput_queue *q, struct inode *inode,
 		      void *caller)
@@ -159,14 +224,19 @@ void ceph_iput_donate(struct ceph_iput_queue *q, struct inode *inode,
 }
 
 /**
- * ceph_iput_evicts - the gate: may this final iput evict where it stands?
+ * ceph_iput_judge - the gate: may this final iput evict where it stands?
  * @inode: the inode; its count is 0 and its i_lock is held
  *
  * A workqueue worker may be what the eviction waits for: the flusher, a
  * messenger, or anything that one of these waits for in turn. System calls and
  * kswapd are not: no reply and no writeback waits for them, and who unlinks a
- * file or reclaims memory means it to be done on return. The mechanism's own
- * workers evict.
+ * file or reclaims memory means it to be done on return. But they may hold a
+ * lock that the flusher or a messenger needs, as by a dput() under mdsc->mutex.
+ * So where the eviction would have to wait, nobody evicts. Whether it would
+ * cannot change before the VFS sets I_FREEING, for which it keeps i_lock.
+ *
+ * A worker of the mechanism evicts the inode that it is putting, and waits once
+ * more if it would have to. To any other inode it is a worker like others.
  *
  * The VFS leaves an inode alone for a 0 from ->drop_inode only while SB_ACTIVE
  * is set and I_DONTCACHE is clear. Otherwise it frees the inode all the same,
@@ -174,34 +244,43 @@ void ceph_iput_donate(struct ceph_iput_queue *q, struct inode *inode,
  * clear the super block is being shut down, and its dirty data has been
  * written.
  *
- * Return: true to evict; false if the caller has to ceph_iput_catch().
+ * Return: CEPH_IPUT_EVICT to evict it; CEPH_IPUT_KEPT if the worker has its
+ * reference back and the VFS is to leave the inode alone; CEPH_IPUT_CATCH if the
+ * caller has to ceph_iput_catch().
  */
-bool ceph_iput_evicts(struct inode *inode)
+enum ceph_iput_verdict ceph_iput_judge(struct inode *inode)
 {
+	unsigned int state = inode_state_read(inode);
 	struct work_struct *work = current_work();
+	struct ceph_iput_worker *w = NULL;
+	bool waits, heeded;
 
 	lockdep_assert_held(&inode->i_lock);
 
-	if (!work)
-		return true;
-	if (work->func == iput_workfn) {
-		struct ceph_iput_worker *w =
-			container_of(work, struct ceph_iput_worker, work);
+	waits = (state & I_SYNC) || netfs_io_count(inode);
+	heeded = (READ_ONCE(inode->i_sb->s_flags) & SB_ACTIVE) &&
+		 !(state & I_DONTCACHE);
+	if (work && work->func == iput_workfn)
+		w = container_of(work, struct ceph_iput_worker, work);
 
-		if (w->inode == inode)
-			w->evicts = true;
-		return true;
+	if (w && w->inode == inode) {
+		w->waits = waits && heeded && !READ_ONCE(w->queue->closed);
+		w->evicts = !w->waits;
+		if (w->evicts)
+			return CEPH_IPUT_EVICT;
+		atomic_inc(&inode->i_count);
+		mark_node(inode, true);
+		return CEPH_IPUT_KEPT;
 	}
-	if (!READ_ONCE(async_iput) || !async_iput_gate)
-		return true;
-	return !(inode->i_sb->s_flags & SB_ACTIVE) ||
-	       (inode_state_read(inode) & I_DONTCACHE);
+	if (!READ_ONCE(async_iput) || !async_iput_gate || !heeded)
+		return CEPH_IPUT_EVICT;
+	return work || waits ? CEPH_IPUT_CATCH : CEPH_IPUT_EVICT;
 }
 
 /**
  * ceph_iput_catch - ->drop_inode takes the reference that was just dropped
  * @q: the queue of the inode's mount
- * @inode: the inode; ceph_iput_evicts() was false, and i_lock is still held
+ * @inode: the inode; ceph_iput_judge() said so, and i_lock is still held
  *
  * From zero to one, as f2fs does it: whoever could look the inode up meanwhile
  * needs i_lock to take a reference. ->drop_inode then has to return 0.
@@ -209,12 +288,13 @@ bool ceph_iput_evicts(struct inode *inode)
 void ceph_iput_catch(struct ceph_iput_queue *q, struct inode *inode)
 {
 	struct ceph_vino vino = ceph_iput_vino(inode);
+	struct work_struct *work = current_work();
 
 	lockdep_assert_held(&inode->i_lock);
 
 	atomic_inc(&inode->i_count);
 	trace_ceph_iput_catch(inode->i_sb->s_dev, vino.ino, vino.snap,
-			      (void *)current_work()->func);
+			      work ? (void *)work->func : NULL);
 	donate(q, inode, true);
 }
 
@@ -223,9 +303,9 @@ static int stats_show(struct seq_file *m, void *v)
 	struct ceph_iput_queue *q = m->private;
 	struct ceph_iput_stats s;
 
-	raw_spin_lock_irq(&q->lock);
+	spin_lock(&q->lock);
 	s = q->stats;
-	raw_spin_unlock_irq(&q->lock);
+	spin_unlock(&q->lock);
 
 	seq_printf(m, "deferred %llu\n", s.deferred);
 	seq_printf(m, "caught %llu\n", s.caught);
@@ -235,6 +315,23 @@ static int stats_show(struct seq_file *m, void *v)
 	seq_printf(m, "pending_max %llu\n", s.pending_max);
 	seq_printf(m, "longest_us %llu\n", div_u64(s.longest_ns, NSEC_PER_USEC));
 	return 0;
+}
+
+/**
+ * ceph_iput_alloc_workqueue - where the workers of one mount run
+ *
+ * Evictions free memory, so they have to go on when there is none: hence
+ * WQ_MEM_RECLAIM. There are no more works than CEPH_IPUT_WORKERS. The limit of
+ * the workqueue itself is out of the way, because from 6.9 on each NUMA node has
+ * its share of that and no more, and a worker that was called but did not come
+ * would keep the others from being called.
+ *
+ * Return: the workqueue, or NULL.
+ */
+struct workqueue_struct *ceph_iput_alloc_workqueue(void)
+{
+	return alloc_workqueue("ceph-iput", WQ_UNBOUND | WQ_MEM_RECLAIM,
+			       WQ_UNBOUND_MAX_ACTIVE);
 }
 
 /**
@@ -248,7 +345,7 @@ void ceph_iput_queue_init(struct ceph_iput_queue *q,
 	unsigned int n;
 
 	q->wq = wq;
-	raw_spin_lock_init(&q->lock);
+	spin_lock_init(&q->lock);
 	q->tail = &q->head;
 	q->idle = GENMASK(CEPH_IPUT_WORKERS - 1, 0);
 	for (n = 0; n < CEPH_IPUT_WORKERS; n++) {
@@ -293,18 +390,17 @@ void ceph_iput_queue_hide(struct ceph_iput_queue *q)
  * ceph_iput_queue_drain - wait until no donated reference is left
  * @q: the queue; the caller may sleep, is none of its workers, and holds no
  *	lock that an eviction takes (s_umount is none)
+ * @timeout: in jiffies; MAX_SCHEDULE_TIMEOUT for as long as it takes
  *
- * Evictions can donate references in turn, hence the loop. Between the moment
- * that a reference becomes pending and the one that it no longer is, a worker
- * is queued or running, so the loop sleeps. Afterwards no worker touches the
- * queue, unless something new was donated meanwhile.
+ * Evictions can donate references in turn, which count as pending before theirs
+ * no longer do. Afterwards a worker may still be about to go to sleep, which
+ * destroy_workqueue() waits for.
+ *
+ * Return: true if nothing is left, unless something new was donated meanwhile.
  */
-void ceph_iput_queue_drain(struct ceph_iput_queue *q)
+bool ceph_iput_queue_drain(struct ceph_iput_queue *q, long timeout)
 {
-	unsigned int n;
+	u64 *pending = &q->stats.pending;
 
-	do {
-		for (n = 0; n < CEPH_IPUT_WORKERS; n++)
-			flush_work(&q->workers[n].work);
-	} while (READ_ONCE(q->stats.pending));
+	return wait_var_event_timeout(pending, !READ_ONCE(*pending), timeout);
 }

@@ -5,7 +5,9 @@
  * Evicting an inode waits: for its writeback, for its locked folios, for its
  * outstanding reads. Whoever drops the last reference inside the writeback
  * thread, or inside a messenger worker, waits for itself. Here the last
- * reference is handed to a worker that nothing depends on, and dropped there.
+ * reference is handed to a worker that nothing depends on. It waits while it has
+ * the reference, so that who looks the inode up takes it and does not wait too,
+ * and drops the reference when an eviction has nothing left to wait for.
  *
  * The fork of fs/ceph (iput_async.c) and the live patch (iput_live.c) are built
  * from this same code. What differs between them stands at the end.
@@ -14,7 +16,6 @@
 #define _CEPH_IPUT_QUEUE_H
 
 #include <linux/ceph/types.h>
-#include <linux/llist.h>
 #include <linux/spinlock.h>
 #include <linux/types.h>
 #include <linux/workqueue.h>
@@ -24,22 +25,31 @@ struct proc_dir_entry;
 struct super_block;
 
 /*
- * An eviction that waits occupies a worker, so this is how many inodes of one
- * mount can wait at once before others queue up behind them. A mount has one
- * writeback thread, and that is inside one inode at a time; what else is left
- * to wait for are locked folios, and reads in flight hold references of their
- * own. Sixteen is well above what this adds up to, and few enough for a storm
- * of evictions not to swamp a small machine.
+ * An inode that waits occupies a worker, so this is how many inodes of one mount
+ * can wait at once before others queue up behind them. A mount has one writeback
+ * thread, and that is inside one inode at a time; dirty folios, those under
+ * writeback and reads in flight hold references of their own, so their inodes
+ * are not here. Sixteen is well above what is left, and few enough for a storm
+ * of evictions not to swamp a small machine. For the same reason the queue needs
+ * no bound of its own: it is as long as what sixteen workers have not got to yet.
  */
 #define CEPH_IPUT_WORKERS 16
+
+/* Points to itself while it is in no queue. */
+struct ceph_iput_node {
+	struct ceph_iput_node *next;
+};
 
 struct ceph_iput_worker {
 	struct work_struct work;
 	struct ceph_iput_queue *queue;
-	/* What this worker is putting; nobody else looks at these two. */
+	/* What this worker is putting; nobody else looks at these three. */
 	struct inode *inode;
-	bool evicts;
+	bool evicts, waits;
 };
+
+/* What becomes of an inode whose count has just become 0; see ceph_iput_judge() */
+enum ceph_iput_verdict { CEPH_IPUT_EVICT, CEPH_IPUT_KEPT, CEPH_IPUT_CATCH };
 
 /*
  * Counted since the mount, in inodes. At any moment
@@ -52,14 +62,15 @@ struct ceph_iput_stats {
 	u64 reused;		/* the inode had been picked up meanwhile */
 	u64 pending;		/* donated and not yet put */
 	u64 pending_max;
-	u64 longest_ns;		/* the longest eviction, in nanoseconds */
+	u64 longest_ns;		/* the longest eviction and its wait, in ns */
 };
 
 /**
  * struct ceph_iput_queue - the donated references of one mount
  * @wq: runs @workers; WQ_UNBOUND and WQ_MEM_RECLAIM
  * @proc: the mount's file below /proc/fs/ceph; NULL if there is none
- * @lock: guards what follows; an innermost lock, taken in any context
+ * @lock: guards what follows; an innermost lock, taken under i_lock too, but
+ *	never in an interrupt
  * @head: oldest inode in the queue, which owns one reference to each
  * @tail: where the next one is linked in
  * @idle: workers that found the queue empty and were not called since
@@ -73,9 +84,9 @@ struct ceph_iput_stats {
 struct ceph_iput_queue {
 	struct workqueue_struct *wq;
 	struct proc_dir_entry *proc;
-	raw_spinlock_t lock;
-	struct llist_node *head;
-	struct llist_node **tail;
+	spinlock_t lock;
+	struct ceph_iput_node *head;
+	struct ceph_iput_node **tail;
 	unsigned long idle;
 	struct ceph_iput_worker *coming;
 	struct ceph_iput_stats stats;
@@ -86,16 +97,17 @@ struct ceph_iput_queue {
 /* The switch: off is what the distribution's client does. */
 extern bool async_iput;
 
+struct workqueue_struct *ceph_iput_alloc_workqueue(void);
 void ceph_iput_queue_init(struct ceph_iput_queue *q,
 			  struct workqueue_struct *wq);
 void ceph_iput_queue_show(struct ceph_iput_queue *q, dev_t dev,
 			  struct proc_dir_entry *dir);
 void ceph_iput_queue_hide(struct ceph_iput_queue *q);
-void ceph_iput_queue_drain(struct ceph_iput_queue *q);
+bool ceph_iput_queue_drain(struct ceph_iput_queue *q, long timeout);
 
 void ceph_iput_donate(struct ceph_iput_queue *q, struct inode *inode,
 		      void *caller);
-bool ceph_iput_evicts(struct inode *inode);
+enum ceph_iput_verdict ceph_iput_judge(struct inode *inode);
 void ceph_iput_catch(struct ceph_iput_queue *q, struct inode *inode);
 
 /*
@@ -108,8 +120,8 @@ void ceph_iput_catch(struct ceph_iput_queue *q, struct inode *inode);
  * ceph_iput_unpin(): the worker has put a reference to an inode of this super
  *	block; called before it stops counting as pending.
  */
-struct llist_node *ceph_iput_node(struct inode *inode);
-struct inode *ceph_iput_inode(struct llist_node *node);
+struct ceph_iput_node *ceph_iput_node(struct inode *inode);
+struct inode *ceph_iput_inode(struct ceph_iput_node *node);
 struct ceph_vino ceph_iput_vino(struct inode *inode);
 void ceph_iput_unpin(struct ceph_iput_queue *q, struct super_block *sb);
 
