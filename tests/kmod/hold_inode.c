@@ -9,6 +9,7 @@
  *			the eviction will wait for it
  *	put		drop all references, one after the other, in a workqueue
  *	site		the same, by the function that a call site of the fork calls
+ *	twice		drop them as put does, and each once more: a bug
  *	unlock		unlock all pages
  *	hog, unhog	keep the CPU busy, for longer than a workqueue waits for a
  *			new worker until it calls its rescuer, again and again
@@ -37,11 +38,15 @@ static struct page *pages[SLOTS];
 static unsigned int n_inodes, n_pages;
 static unsigned int done;	/* of inodes, by put_all() */
 static void (*put)(struct inode *inode);
+static unsigned int times = 1;	/* each is dropped */
 
 static void put_all(struct work_struct *work)
 {
+	unsigned int n;
+
 	while (READ_ONCE(done) < n_inodes) {
-		put(inodes[done]);
+		for (n = 0; n < times; n++)
+			put(inodes[done]);
 		WRITE_ONCE(done, done + 1);
 	}
 }
@@ -127,11 +132,13 @@ static int command_set(const char *val, const struct kernel_param *kp)
 			mod_timer(&hog_timer, jiffies + 1);
 	} else if (work_busy(&put_work)) {
 		ret = -EBUSY;
-	} else if (!strcmp(cmd, "put")) {
+	} else if (!strcmp(cmd, "put") || !strcmp(cmd, "twice")) {
 		put = iput;
+		times = *cmd == 't' ? 2 : 1;
 		queue_work(system_unbound_wq, &put_work);
 	} else if (!strcmp(cmd, "site")) {
 		ret = find_site();
+		times = 1;
 		if (!ret)
 			queue_work(system_unbound_wq, &put_work);
 	} else if (!arg) {
@@ -184,6 +191,7 @@ static void __exit hold_inode_exit(void)
 		;
 	unlock_all();
 	put = iput;
+	times = 1;
 	queue_work(system_unbound_wq, &put_work);
 	flush_work(&put_work);
 }
