@@ -5,6 +5,8 @@
 # make diff KVER=...      ... and show what differs from the distribution's
 # make install            build and install with dkms, for this host's kernel
 # make uninstall          undo it
+# make install-live, uninstall-live
+#                         the same with the live patch, loaded now and at boot
 # make deb, make rpm      build the packages for dkms, in fork/deb and fork/rpm
 # make check              all tests
 # make check-all          the same in full length: hours
@@ -22,7 +24,7 @@ FORK := fork/$(KVER)
 STORE ?=
 
 # What each of the two commands of the README needs, on Debian.
-INSTALL_PACKAGES := coccinelle dkms gcc kmod libpython3-dev make xz-utils
+INSTALL_PACKAGES := coccinelle dkms gcc jq kmod libpython3-dev make xz-utils
 CHECK_PACKAGES := $(INSTALL_PACKAGES) binutils busybox-static bzip2 ceph-base ceph-common \
 	ceph-mds ceph-mgr ceph-mon ceph-osd cpio debhelper dpkg-dev e2fsprogs fio gnupg iproute2 \
 	libc6-dev libcephfs-dev libtap-formatter-junit-perl lintian mmdebstrap openssl patch perl \
@@ -35,9 +37,9 @@ fork_options := $(if $(SOURCE),--source $(SOURCE)) $(if $(DOWNLOAD),--download) 
 sources := src/fork src/async_iput.cocci $(wildcard src/iput_async*.[ch] src/iput_queue.[ch] src/iput_compat.h) \
 	Kbuild dkms.conf $(wildcard $(KDIR)/include/config/auto.conf)
 
-.PHONY: help fork module test-module diff install uninstall packages check check-all check-debug soak bench demo clean FORCE
+.PHONY: help fork module test-module diff install uninstall install-live uninstall-live packages check check-all check-debug soak bench demo clean FORCE
 help:
-	@sed -n 's/^# \{0,1\}//; 3,17p' $(firstword $(MAKEFILE_LIST))
+	@sed -n 's/^# \{0,1\}//; 3,19p' $(firstword $(MAKEFILE_LIST))
 
 fork: $(FORK)/provenance
 $(FORK)/provenance: $(sources) $(if $(strip $(fork_options)),FORCE)
@@ -59,8 +61,8 @@ $(FORK)/ceph-test/ceph.ko: $(FORK)/provenance
 diff: $(FORK)/provenance
 	@cat $(FORK)/ceph.diff
 
-install uninstall:
-	src/install $@ $(INSTALL_PACKAGES)
+install uninstall install-live uninstall-live:
+	src/install $@ $(if $(findstring live,$@),dkms gcc jq kmod make,$(INSTALL_PACKAGES))
 
 packages:
 	tests/packages $(CHECK_PACKAGES)
@@ -109,12 +111,8 @@ DKMS_SOURCE = $(DESTDIR)/usr/src/$(NAME)-$(VERSION)
 
 # Every file of the project that is on a host: the one list that make install,
 # the deb and the rpm go by.
-.PHONY: install-files uninstall-files deb rpm kmod-deb kmod-rpm check-host
-install-files:
-	install -d $(DKMS_SOURCE)/src
-	install -m 644 Makefile Kbuild dkms.conf $(DKMS_SOURCE)
-	install -m 644 src/async_iput.cocci src/iput_async*.[ch] src/iput_queue.[ch] src/iput_compat.h $(DKMS_SOURCE)/src
-	install -m 755 src/fork $(DKMS_SOURCE)/src
+.PHONY: install-command install-files uninstall-files deb rpm kmod-deb kmod-rpm check-host
+install-command:
 	install -D -m 755 src/admin/$(NAME) $(DESTDIR)$(SBINDIR)/$(NAME)
 	install -D -m 755 src/admin/deadlock $(DESTDIR)$(PREFIX)/libexec/$(NAME)/deadlock
 	for unit in $(NAME)-metrics.service $(NAME)-metrics.timer; do \
@@ -128,7 +126,13 @@ install-files:
 		install -D -m 755 src/admin/kernel-hook $(DESTDIR)$$dir/$(NAME) || exit; \
 	done
 
-# What src/install takes off again; dkms's source goes by its own version.
+install-files: install-command
+	install -d $(DKMS_SOURCE)/src
+	install -m 644 Makefile Kbuild dkms.conf $(DKMS_SOURCE)
+	install -m 644 src/async_iput.cocci src/iput_async*.[ch] src/iput_queue.[ch] src/iput_compat.h $(DKMS_SOURCE)/src
+	install -m 755 src/fork $(DKMS_SOURCE)/src
+
+# What src/install takes off again, if neither module is left.
 uninstall-files:
 	rm -f $(DESTDIR)$(SBINDIR)/$(NAME) $(DESTDIR)$(PREFIX)/share/man/man8/$(NAME).8 \
 		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/$(NAME) \
@@ -175,13 +179,11 @@ check-host:
 
 # make live KVER=...      build fork/live/KVER/ceph_iput_live.ko, from headers alone
 # make test-live KVER=... ... with the parameters that the tests use, in fork/live-test/
-# make install-live, uninstall-live
-#                         on this host with dkms, loaded now and at boot
 LIVE_NAME := ceph-iput-live
 LIVE_SOURCES := src/iput_live.c src/iput_queue.c src/iput_queue.h src/iput_compat.h src/iput_async_trace.h \
 	src/kernels Kbuild
 
-.PHONY: live test-live install-live uninstall-live install-live-files
+.PHONY: live test-live install-live-files
 live: fork/live/$(KVER)/ceph_iput_live.ko
 test-live: fork/live-test/$(KVER)/ceph_iput_live.ko
 fork/live-test/$(KVER)/ceph_iput_live.ko: live_options := CEPH_IPUT_TEST=y
@@ -193,13 +195,9 @@ fork/live/$(KVER)/ceph_iput_live.ko fork/live-test/$(KVER)/ceph_iput_live.ko: $(
 		$(VERSION) >$(@D)/iput_live_version.h
 	+$(MAKE) -C $(KDIR) M=$(CURDIR)/$(@D) $(live_options) modules
 
-install-live uninstall-live:
-	src/live/install $(subst -live,,$@)
-
-install-live-files:
+install-live-files: install-command
 	install -d $(DESTDIR)/usr/src/$(LIVE_NAME)-$(VERSION)/src
 	install -m 644 Makefile Kbuild $(DESTDIR)/usr/src/$(LIVE_NAME)-$(VERSION)
 	sed 's/#MODULE_VERSION#/$(VERSION)/' src/live/dkms.conf \
 		>$(DESTDIR)/usr/src/$(LIVE_NAME)-$(VERSION)/dkms.conf
 	install -m 644 $(filter src/%,$(LIVE_SOURCES)) $(DESTDIR)/usr/src/$(LIVE_NAME)-$(VERSION)/src
-	install -D -m 755 src/live/build-all $(DESTDIR)/usr/src/$(LIVE_NAME)-$(VERSION)/src/live/build-all
