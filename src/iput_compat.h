@@ -10,6 +10,13 @@
 #include <linux/netfs.h>
 #include <linux/wait_bit.h>
 
+/* struct folio_batch; 7.1 gave its header another name. */
+#if __has_include(<linux/folio_batch.h>)
+#include <linux/folio_batch.h>
+#else
+#include <linux/pagevec.h>
+#endif
+
 /* i_state is a struct since 6.19, and these are all that may look into it. */
 #ifndef HAVE_INODE_STATE_READ
 /* i_lock is held, or the answer may be old. */

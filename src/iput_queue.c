@@ -12,7 +12,6 @@
 #include <linux/math64.h>
 #include <linux/module.h>
 #include <linux/pagemap.h>
-#include <linux/pagevec.h>
 #include <linux/proc_fs.h>
 #include <linux/seq_file.h>
 #include <linux/wait_bit.h>
