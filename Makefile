@@ -169,8 +169,9 @@ rpm:
 kmod-deb kmod-rpm: $(FORK)/ceph/ceph.ko
 	KDIR=$(KDIR) src/admin/kmod-package $(@:kmod-%=%) $(KVER) $${KEY:+"$$KEY" "$$CERT"}
 
-# make check-host         tests of the packages on a Debian 12 root file system: hours;
-#                         HOST="NAME..." just these of tests/host/scenarios
+# make check-host         tests of the packages on a root file system of this Debian: hours;
+#                         HOST="NAME..." just these of tests/host/scenarios,
+#                         SUITE=NAME on a root of another Debian
 check-host:
 	tests/packages $(CHECK_PACKAGES) ovmf
 	tests/host/run $(HOST)
