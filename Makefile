@@ -16,11 +16,13 @@
 # make demo               stock hangs, the fork goes on: side by side
 #
 # KVER defaults to the running kernel, KDIR to /lib/modules/KVER/build.
-# SOURCE=PATH, DOWNLOAD=1, SAME_SERIES=1 and STORE=DIR are options of src/fork.
+# SOURCE=PATH, DOWNLOAD=1, SAME_SERIES=1, FSYNC_FIX=1, OUTPUT=DIR and STORE=DIR are
+# options of src/fork.
 
 KVER ?= $(shell uname -r)
 KDIR ?= /lib/modules/$(KVER)/build
-FORK := fork/$(KVER)
+OUTPUT ?= fork
+FORK := $(OUTPUT)/$(KVER)
 STORE ?=
 
 # What each of the two commands of the README needs, on Debian.
@@ -34,16 +36,19 @@ WORKLOAD_PACKAGES := bonnie++ dbench git postgresql rsync sqlite3 stress-ng
 
 fork_options := $(if $(SOURCE),--source $(SOURCE)) $(if $(DOWNLOAD),--download) \
 	$(if $(SAME_SERIES),--same-series)
-sources := src/fork src/async_iput.cocci $(wildcard src/iput_async*.[ch] src/iput_queue.[ch] src/iput_compat.h) \
+# What is there may be with the other answer.
+fsync_is := $(shell grep -q '^fsync: ' $(FORK)/provenance 2>/dev/null && echo 1)
+fsync_changes := $(filter-out $(fsync_is)x,$(if $(FSYNC_FIX),1)x)
+sources := src/fork src/async_iput.cocci $(if $(FSYNC_FIX),src/fsync.cocci) $(wildcard src/iput_async*.[ch] src/iput_queue.[ch] src/iput_compat.h) \
 	Kbuild dkms.conf $(wildcard $(KDIR)/include/config/auto.conf)
 
 .PHONY: help fork module test-module diff install uninstall install-live uninstall-live packages check check-all check-debug soak bench demo clean FORCE
 help:
-	@sed -n 's/^# \{0,1\}//; 3,19p' $(firstword $(MAKEFILE_LIST))
+	@sed -n 's/^# \{0,1\}//; 3,20p' $(firstword $(MAKEFILE_LIST))
 
 fork: $(FORK)/provenance
-$(FORK)/provenance: $(sources) $(if $(strip $(fork_options)),FORCE)
-	KDIR=$(KDIR) src/fork $(fork_options) $(if $(STORE),--store $(STORE)) $(KVER)
+$(FORK)/provenance: $(sources) $(if $(strip $(fork_options) $(fsync_changes)),FORCE)
+	KDIR=$(KDIR) src/fork $(fork_options) $(if $(FSYNC_FIX),--fsync-fix) --output $(OUTPUT) $(if $(STORE),--store $(STORE)) $(KVER)
 
 module: $(FORK)/ceph/ceph.ko
 $(FORK)/ceph/ceph.ko: $(FORK)/provenance
@@ -129,7 +134,7 @@ install-command:
 install-files: install-command
 	install -d $(DKMS_SOURCE)/src
 	install -m 644 Makefile Kbuild dkms.conf $(DKMS_SOURCE)
-	install -m 644 src/async_iput.cocci src/iput_async*.[ch] src/iput_queue.[ch] src/iput_compat.h $(DKMS_SOURCE)/src
+	install -m 644 src/async_iput.cocci src/fsync.cocci src/iput_async*.[ch] src/iput_queue.[ch] src/iput_compat.h $(DKMS_SOURCE)/src
 	install -m 755 src/fork $(DKMS_SOURCE)/src
 
 # What src/install takes off again, if neither module is left.
