@@ -11,7 +11,7 @@
 #include <linux/wait_bit.h>
 
 /* struct folio_batch; 7.1 gave its header another name. */
-#if __has_include(<linux/folio_batch.h>)
+#ifdef HAVE_FOLIO_BATCH_H
 #include <linux/folio_batch.h>
 #else
 #include <linux/pagevec.h>
@@ -44,8 +44,14 @@
 #ifdef HAVE_NETFS_IO_COUNT
 #define netfs_io_count(inode)	atomic_read(&netfs_inode(inode)->io_count)
 #else
-#define netfs_io_count(inode)	0
-#define netfs_wait_for_outstanding_io(inode)	do { } while (0)
+static inline int netfs_io_count(struct inode *inode)
+{
+	return 0;
+}
+
+static inline void netfs_wait_for_outstanding_io(struct inode *inode)
+{
+}
 #endif
 
 #endif /* _CEPH_IPUT_COMPAT_H */

@@ -84,7 +84,7 @@ struct ceph_iput_stats {
 struct ceph_iput_queue {
 	struct workqueue_struct *wq;
 	struct proc_dir_entry *proc;
-	spinlock_t lock;
+	spinlock_t lock;	/* see above */
 	struct ceph_iput_node *head;
 	struct ceph_iput_node **tail;
 	unsigned long idle;
