@@ -8,6 +8,8 @@
  *			nanoseconds, and its name.  That is the function of the
  *			work item (ceph_con_workfn [libceph], wb_workfn, ...),
  *			"syscall" outside of the kernel's threads, else "kthread".
+ *	waits		the same of those who waited for somebody else's eviction to
+ *			end, as a lookup of that inode does
  *	evicted		how many in all
  *	last		when the last evict() returned, in nanoseconds of
  *			CLOCK_MONOTONIC
@@ -27,15 +29,17 @@
 
 #define CONTEXTS 16
 
-struct context {
-	const void *key;	/* a work function, or a string */
-	u64 n, ns, longest_ns;
+struct table {
+	unsigned int n;
+	struct context {
+		const void *key;	/* a work function, or a string */
+		u64 n, ns, longest_ns;
+	} contexts[CONTEXTS];
 };
 
 /* Guards all that follows. */
 static DEFINE_RAW_SPINLOCK(lock);
-static struct context contexts[CONTEXTS];
-static unsigned int n_contexts;
+static struct table evictions, waits;
 static u64 evicted, last_ns, missed;
 
 static const char in_syscall[] = "syscall", in_kthread[] = "kthread";
@@ -50,54 +54,74 @@ static int entered(struct kretprobe_instance *ri, struct pt_regs *regs)
 	return 0;
 }
 
-static int returned(struct kretprobe_instance *ri, struct pt_regs *regs)
+static void count(struct table *t, u64 ns)
 {
 	struct work_struct *work = current_work();
-	u64 now = ktime_get_ns(), ns = now - *(u64 *)ri->data;
 	const void *key = work ? (void *)work->func :
 		current->flags & PF_KTHREAD ? (const void *)in_kthread : in_syscall;
-	unsigned long flags;
 	struct context *c;
 
-	raw_spin_lock_irqsave(&lock, flags);
-	for (c = contexts; c < contexts + n_contexts && c->key != key; c++)
+	for (c = t->contexts; c < t->contexts + t->n && c->key != key; c++)
 		;
-	if (c == contexts + CONTEXTS) {
+	if (c == t->contexts + CONTEXTS) {
 		missed++;
-	} else {
-		if (c == contexts + n_contexts)
-			n_contexts++;
-		c->key = key;
-		c->n++;
-		c->ns += ns;
-		c->longest_ns = max(c->longest_ns, ns);
+		return;
 	}
+	if (c == t->contexts + t->n)
+		t->n++;
+	c->key = key;
+	c->n++;
+	c->ns += ns;
+	c->longest_ns = max(c->longest_ns, ns);
+}
+
+static int evicted_one(struct kretprobe_instance *ri, struct pt_regs *regs)
+{
+	u64 now = ktime_get_ns();
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&lock, flags);
+	count(&evictions, now - *(u64 *)ri->data);
 	evicted++;
 	last_ns = now;
 	raw_spin_unlock_irqrestore(&lock, flags);
 	return 0;
 }
 
-static struct kretprobe probe = {
-	.kp.symbol_name = "evict",
-	.entry_handler = entered,
-	.handler = returned,
-	.data_size = sizeof(u64),
-	.maxactive = 256,
-};
-
-static int contexts_get(char *buf, const struct kernel_param *kp)
+static int waited(struct kretprobe_instance *ri, struct pt_regs *regs)
 {
-	struct context copy[CONTEXTS], *c;
-	unsigned int n;
+	u64 now = ktime_get_ns();
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&lock, flags);
+	count(&waits, now - *(u64 *)ri->data);
+	raw_spin_unlock_irqrestore(&lock, flags);
+	return 0;
+}
+
+#define PROBE(function, at_return) {			\
+	.kp.symbol_name = function,			\
+	.entry_handler = entered,			\
+	.handler = at_return,				\
+	.data_size = sizeof(u64),			\
+	.maxactive = 256,				\
+}
+static struct kretprobe evict_probe = PROBE("evict", evicted_one);
+/* Its first argument is the inode, too. */
+static struct kretprobe wait_probe = PROBE("__wait_on_freeing_inode", waited);
+static struct kretprobe *probes[] = { &evict_probe, &wait_probe };
+
+static int table_get(char *buf, const struct kernel_param *kp)
+{
+	struct table copy;
+	struct context *c;
 	int len = 0;
 
 	raw_spin_lock_irq(&lock);
-	n = n_contexts;
-	memcpy(copy, contexts, sizeof(copy));
+	copy = *(struct table *)kp->arg;
 	raw_spin_unlock_irq(&lock);
 
-	for (c = copy; c < copy + n; c++) {
+	for (c = copy.contexts; c < copy.contexts + copy.n; c++) {
 		len += sysfs_emit_at(buf, len, "%llu %llu %llu ", c->n, c->ns,
 				     c->longest_ns);
 		if (c->key == in_syscall || c->key == in_kthread)
@@ -112,12 +136,13 @@ static int contexts_get(char *buf, const struct kernel_param *kp)
 static int reset_set(const char *val, const struct kernel_param *kp)
 {
 	raw_spin_lock_irq(&lock);
-	memset(contexts, 0, sizeof(contexts));
-	n_contexts = 0;
+	memset(&evictions, 0, sizeof(evictions));
+	memset(&waits, 0, sizeof(waits));
 	evicted = 0;
 	last_ns = 0;
 	missed = 0;
-	probe.nmissed = 0;
+	evict_probe.nmissed = 0;
+	wait_probe.nmissed = 0;
 	raw_spin_unlock_irq(&lock);
 	return 0;
 }
@@ -129,15 +154,16 @@ static int u64_get(char *buf, const struct kernel_param *kp)
 	raw_spin_lock_irq(&lock);
 	value = *(u64 *)kp->arg;
 	if (kp->arg == &missed)
-		value += probe.nmissed;
+		value += evict_probe.nmissed + wait_probe.nmissed;
 	raw_spin_unlock_irq(&lock);
 	return sysfs_emit(buf, "%llu\n", value);
 }
 
-static const struct kernel_param_ops contexts_ops = { .get = contexts_get };
+static const struct kernel_param_ops table_ops = { .get = table_get };
 static const struct kernel_param_ops reset_ops = { .set = reset_set };
 static const struct kernel_param_ops u64_ops = { .get = u64_get };
-module_param_cb(contexts, &contexts_ops, NULL, 0444);
+module_param_cb(contexts, &table_ops, &evictions, 0444);
+module_param_cb(waits, &table_ops, &waits, 0444);
 module_param_cb(reset, &reset_ops, NULL, 0200);
 module_param_cb(evicted, &u64_ops, &evicted, 0444);
 module_param_cb(last, &u64_ops, &last_ns, 0444);
@@ -145,13 +171,13 @@ module_param_cb(missed, &u64_ops, &missed, 0444);
 
 static int __init evictions_init(void)
 {
-	return register_kretprobe(&probe);
+	return register_kretprobes(probes, ARRAY_SIZE(probes));
 }
 module_init(evictions_init);
 
 static void __exit evictions_exit(void)
 {
-	unregister_kretprobe(&probe);
+	unregister_kretprobes(probes, ARRAY_SIZE(probes));
 }
 module_exit(evictions_exit);
 
