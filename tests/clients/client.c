@@ -251,6 +251,26 @@ static int do_lock(char **arg)
 	return OK;
 }
 
+/* The MDS hears of the size when the file is closed. */
+static int do_extend(char **arg)
+{
+	uint64_t size = number(arg[1]), off = 0;
+	unsigned int left = number(arg[2]);
+	int fd = must(ceph_open(fs, arg[0], O_RDWR, 0), "open", arg[0]);
+
+	while (off < size) {
+		size_t len = chunk(size - off);
+
+		pattern(1, off, len);
+		off += must(ceph_write(fs, fd, buf, len, off), "write", arg[0]);
+	}
+	must(ceph_fsync(fs, fd, 1), "fdatasync", arg[0]);
+	while (left)
+		left = sleep(left);
+	must(ceph_close(fs, fd), "close", arg[0]);
+	return OK;
+}
+
 static const struct command {
 	const char *name, *args, *help;
 	int n;
@@ -269,6 +289,7 @@ static const struct command {
 	{ "snap", "PATH NAME", "a snapshot of directory PATH", 2, do_snap },
 	{ "rmsnap", "PATH NAME", "", 2, do_rmsnap },
 	{ "setxattr", "PATH NAME VALUE", "also quotas and layouts", 3, do_setxattr },
+	{ "extend", "PATH SIZE SECONDS", "writes SIZE bytes, keeps it open that long", 3, do_extend },
 	{ "lock", "PATH SECONDS", "holds flock(LOCK_EX), says 'locked'", 2, do_lock },
 };
 
