@@ -3,6 +3,8 @@
 # make fork KVER=...      derive the fork of that kernel's fs/ceph
 # make module KVER=...    ... and build fork/KVER/ceph/ceph.ko
 # make diff KVER=...      ... and show what differs from the distribution's
+# make series KVER=...    ... as patches that can be mailed, in fork/KVER/series
+#                         (src/series); UPSTREAM=1 as the subsystem would have it
 # make install            build and install with dkms, for this host's kernel
 # make uninstall          undo it
 # make install-live, uninstall-live
@@ -28,11 +30,11 @@ STORE ?=
 # What each of the two commands of the README needs, on Debian.
 INSTALL_PACKAGES := coccinelle dkms gcc jq kmod libpython3-dev make xz-utils
 CHECK_PACKAGES := $(INSTALL_PACKAGES) binutils busybox-static bzip2 ceph-base ceph-common \
-	ceph-mds ceph-mgr ceph-mon ceph-osd cpio debhelper dpkg-dev e2fsprogs fio gnupg iproute2 \
+	ceph-mds ceph-mgr ceph-mon ceph-osd cpio debhelper dpkg-dev e2fsprogs fio git gnupg iproute2 \
 	libc6-dev libcephfs-dev libtap-formatter-junit-perl lintian mmdebstrap openssl patch perl \
-	qemu-system-x86 rpm rpmlint shellcheck sparse zstd
+	qemu-system-x86 rpm rpmlint shellcheck sparse unifdef zstd
 # ... and the workloads of make check-all.
-WORKLOAD_PACKAGES := bonnie++ dbench git postgresql rsync sqlite3 stress-ng
+WORKLOAD_PACKAGES := bonnie++ dbench postgresql rsync sqlite3 stress-ng
 
 fork_options := $(if $(SOURCE),--source $(SOURCE)) $(if $(DOWNLOAD),--download) \
 	$(if $(SAME_SERIES),--same-series)
@@ -42,9 +44,9 @@ fsync_changes := $(filter-out $(fsync_is)x,$(if $(FSYNC_FIX),1)x)
 sources := src/fork src/async_iput.cocci $(if $(FSYNC_FIX),src/fsync.cocci) $(wildcard src/iput_async*.[ch] src/iput_queue.[ch] src/iput_compat.h) \
 	Kbuild dkms.conf $(wildcard $(KDIR)/include/config/auto.conf)
 
-.PHONY: help fork module test-module diff install uninstall install-live uninstall-live packages check check-all check-debug soak bench demo clean FORCE
+.PHONY: help fork module test-module diff series install uninstall install-live uninstall-live packages check check-all check-debug soak bench demo clean FORCE
 help:
-	@sed -n 's/^# \{0,1\}//; 3,20p' $(firstword $(MAKEFILE_LIST))
+	@sed -n 's/^# \{0,1\}//; 3,22p' $(firstword $(MAKEFILE_LIST))
 
 fork: $(FORK)/provenance
 $(FORK)/provenance: $(sources) $(if $(strip $(fork_options) $(fsync_changes)),FORCE)
@@ -65,6 +67,9 @@ $(FORK)/ceph-test/ceph.ko: $(FORK)/provenance
 
 diff: $(FORK)/provenance
 	@cat $(FORK)/ceph.diff
+
+series: $(FORK)/provenance
+	KDIR=$(KDIR) src/series $(if $(UPSTREAM),--upstream) $(FORK)
 
 install uninstall install-live uninstall-live:
 	src/install $@ $(if $(findstring live,$@),dkms gcc jq kmod make,$(INSTALL_PACKAGES))
