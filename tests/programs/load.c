@@ -99,7 +99,7 @@ static int write_file(const char *name, const char *buf, size_t size, int sync)
 	n = write(fd, buf, size);
 	/* a short write is an error that has not been told yet */
 	ok = n == (ssize_t)size || fails(n < 0 ? "write" : "short write", name);
-	/* fsync() alone tells no write error (the README's known limits), fdatasync() does */
+	/* fsync() alone tells no write error (src/DESIGN.md), fdatasync() does */
 	if (ok && sync)
 		ok = (!fdatasync(fd) && !fsync(fd)) || fails("fsync", name);
 	else if (!sync && unlinkat(dir, name, 0))
