@@ -106,6 +106,7 @@ static int waited(struct kretprobe_instance *ri, struct pt_regs *regs)
 	.data_size = sizeof(u64),			\
 	.maxactive = 256,				\
 }
+
 static struct kretprobe evict_probe = PROBE("evict", evicted_one);
 /* Its first argument is the inode, too. */
 static struct kretprobe wait_probe = PROBE("__wait_on_freeing_inode", waited);
