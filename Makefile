@@ -1,21 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# make fork KVER=...      derive the fork of that kernel's fs/ceph
-# make module KVER=...    ... and build fork/KVER/ceph/ceph.ko
-# make diff KVER=...      ... and show what differs from the distribution's
-# make series KVER=...    ... as patches that can be mailed, in fork/KVER/series
-#                         (src/series); UPSTREAM=1 as the subsystem would have it
-# make install            build and install with dkms, for this host's kernel
-# make uninstall          undo it
-# make install-live, uninstall-live
-#                         the same with the live patch, loaded now and at boot
-# make deb, make rpm      build the packages for dkms, in fork/deb and fork/rpm
-# make check              all tests
-# make check-all          the same in full length: hours
-# make check-debug        all scenarios on a kernel with lockdep, KASAN and kmemleak
-# make soak MINUTES=30    random faults under load; SEED=N repeats a run
-# make bench              the fork's speed beside stock's: 17 minutes and more
-# make demo               stock hangs, the fork goes on: side by side
+# "make help" lists the verbs: lines that begin with ## are its text.
 #
 # KVER defaults to the running kernel, KDIR to /lib/modules/KVER/build.
 # SOURCE=PATH, DOWNLOAD=1, SAME_SERIES=1, FSYNC_FIX=1, OUTPUT=DIR and STORE=DIR are
@@ -41,16 +26,37 @@ fork_options := $(if $(SOURCE),--source $(SOURCE)) $(if $(DOWNLOAD),--download) 
 # What is there may be with the other answer.
 fsync_is := $(shell grep -q '^fsync: ' $(FORK)/provenance 2>/dev/null && echo 1)
 fsync_changes := $(filter-out $(fsync_is)x,$(if $(FSYNC_FIX),1)x)
-sources := src/fork src/async_iput.cocci $(if $(FSYNC_FIX),src/fsync.cocci) $(wildcard src/iput_async*.[ch] src/iput_queue.[ch] src/iput_compat.h) \
+sources := src/fork src/async_iput.cocci $(if $(FSYNC_FIX),src/fsync.cocci) \
+	$(wildcard src/iput_async*.[ch] src/iput_queue.[ch] src/iput_compat.h) \
 	Kbuild dkms.conf $(wildcard $(KDIR)/include/config/auto.conf)
 
-.PHONY: help fork module test-module diff series install uninstall install-live uninstall-live packages check check-all check-debug soak bench demo clean FORCE
+.PHONY: help
 help:
-	@sed -n 's/^# \{0,1\}//; 3,22p' $(firstword $(MAKEFILE_LIST))
+	@awk '/^##@ / { print (n++ ? "\n" : "") substr($$0, 5) } /^## / { print " " substr($$0, 3) }' \
+		$(firstword $(MAKEFILE_LIST))
 
+##@ On this host, as root
+## install [KVER=...]      build the fork and install it with dkms
+## uninstall               the way back: the distribution's ceph.ko
+## install-live [KVER=...] the same with the live patch, loaded now and at boot
+## uninstall-live          the way back
+.PHONY: install uninstall install-live uninstall-live
+install uninstall install-live uninstall-live:
+	src/install $@ $(if $(findstring live,$@),dkms gcc jq kmod make,$(INSTALL_PACKAGES))
+
+##@ One kernel: KVER=..., by default the running one
+## fork                    derive the fork of its fs/ceph, in fork/KVER
+## module                  ... and build fork/KVER/ceph/ceph.ko
+## diff                    ... and show what differs from the distribution's
+## series                  ... as patches that can be mailed, in fork/KVER/series;
+##                         UPSTREAM=1 as the subsystem would have it
+## live                    build fork/live/KVER/ceph_iput_live.ko, from headers alone
+## test-module, test-live  module and live with the parameters that the tests use
+.PHONY: fork module test-module diff series live test-live FORCE
 fork: $(FORK)/provenance
 $(FORK)/provenance: $(sources) $(if $(strip $(fork_options) $(fsync_changes)),FORCE)
-	KDIR=$(KDIR) src/fork $(fork_options) $(if $(FSYNC_FIX),--fsync-fix) --output $(OUTPUT) $(if $(STORE),--store $(STORE)) $(KVER)
+	KDIR=$(KDIR) src/fork $(fork_options) $(if $(FSYNC_FIX),--fsync-fix) --output $(OUTPUT) \
+		$(if $(STORE),--store $(STORE)) $(KVER)
 
 module: $(FORK)/ceph/ceph.ko
 $(FORK)/ceph/ceph.ko: $(FORK)/provenance
@@ -71,8 +77,19 @@ diff: $(FORK)/provenance
 series: $(FORK)/provenance
 	KDIR=$(KDIR) src/series $(if $(UPSTREAM),--upstream) $(FORK)
 
-install uninstall install-live uninstall-live:
-	src/install $@ $(if $(findstring live,$@),dkms gcc jq kmod make,$(INSTALL_PACKAGES))
+##@ Tests: tests/README.md says how long each takes and what it installs
+## lint                    what can be said in a minute, without building
+## check                   all tests, as CI runs them
+## check-all               the same in full length: hours
+## check-debug             the scenarios on a kernel with lockdep, KASAN and kmemleak
+## check-host [HOST=...]   the packages on a Debian that boots; SUITE=...: another one
+## bench [KVER=...]        the fork's speed beside stock's; ROUNDS, FILES: shorter
+## soak [MINUTES=30]       random faults under load; SEED=N repeats a run
+## demo                    stock hangs, the fork goes on: side by side
+## packages                install what the tests need
+.PHONY: lint packages check check-all check-debug check-host soak bench demo
+lint:
+	tests/static --quick
 
 packages:
 	tests/packages $(CHECK_PACKAGES)
@@ -83,7 +100,7 @@ check: packages
 demo: packages
 	tests/demo
 
-# On the newest kernel of tests/kernel list, or KVER; ROUNDS and FILES make it shorter.
+# On the newest kernel of tests/kernel list, or KVER.
 bench:
 	tests/packages $(CHECK_PACKAGES) gnuplot-nox
 	tests/bench $(if $(filter command,$(origin KVER)),--kernel $(KVER))
@@ -105,10 +122,18 @@ check-debug:
 	tests/packages $(CHECK_PACKAGES) bc bison flex libelf-dev
 	tests/debug-kernel
 
-clean:
-	rm -rf fork tests/.cache tests/results
+check-host:
+	tests/packages $(CHECK_PACKAGES) ovmf
+	tests/host/run $(HOST)
 
-# ------------------------------------------------------------------- packaging
+##@ Packages
+## deb                     for dkms, in fork/deb
+## rpm [STORE=DIR]         for dkms, in fork/rpm; of the derived forks in DIR, too
+## kmod-deb, kmod-rpm      the module for exactly KVER; KEY=... CERT=... sign it
+## release                 is this version tagged, in NEWS and in both changelogs? If so,
+##                         build source, debs and rpms of it
+## clean                   all that was built, downloaded and found out
+.PHONY: deb rpm kmod-deb kmod-rpm release version clean
 
 NAME := $(shell sed -n 's/^PACKAGE_NAME="\(.*\)"$$/\1/p' dkms.conf)
 VERSION := $(shell sed -n 's/^PACKAGE_VERSION="\(.*\)"$$/\1/p' dkms.conf)
@@ -121,7 +146,7 @@ DKMS_SOURCE = $(DESTDIR)/usr/src/$(NAME)-$(VERSION)
 
 # Every file of the project that is on a host: the one list that make install,
 # the deb and the rpm go by.
-.PHONY: install-command install-files uninstall-files deb rpm kmod-deb kmod-rpm check-host
+.PHONY: install-command install-files install-live-files uninstall-files
 install-command:
 	install -D -m 755 src/admin/$(NAME) $(DESTDIR)$(SBINDIR)/$(NAME)
 	install -D -m 755 src/admin/deadlock $(DESTDIR)$(PREFIX)/libexec/$(NAME)/deadlock
@@ -139,7 +164,8 @@ install-command:
 install-files: install-command
 	install -d $(DKMS_SOURCE)/src
 	install -m 644 Makefile Kbuild dkms.conf $(DKMS_SOURCE)
-	install -m 644 src/async_iput.cocci src/fsync.cocci src/iput_async*.[ch] src/iput_queue.[ch] src/iput_compat.h $(DKMS_SOURCE)/src
+	install -m 644 src/async_iput.cocci src/fsync.cocci src/iput_async*.[ch] src/iput_queue.[ch] \
+		src/iput_compat.h $(DKMS_SOURCE)/src
 	install -m 755 src/fork $(DKMS_SOURCE)/src
 
 # What src/install takes off again, if neither module is left.
@@ -161,44 +187,53 @@ deb:
 	lintian --fail-on error,warning fork/deb/$(NAME)_$(VERSION)_*.changes
 	@ls fork/deb/*.deb
 
-# STORE=DIR               also ceph-async-iput-forks, of the derived forks in DIR
 RPM_DIR ?= $(CURDIR)/fork/rpm
 rpm:
 	rm -rf $(RPM_DIR)
 	mkdir -p $(RPM_DIR)/SOURCES
 	tar -czf $(RPM_DIR)/SOURCES/$(NAME)-$(VERSION).tar.gz --owner=0 --group=0 \
-		--transform 's|^|$(NAME)-$(VERSION)/|' README.md src Makefile Kbuild dkms.conf
+		--transform 's|^|$(NAME)-$(VERSION)/|' README.md COPYING src Makefile Kbuild dkms.conf
 	$(if $(STORE),cd $(STORE) && tar -czf $(RPM_DIR)/SOURCES/forks.tar.gz \
 		ceph_*_$$(sha256sum <$(CURDIR)/src/async_iput.cocci | cut -c1-12).tar.xz)
-	rpmbuild --quiet --nodeps -ba --define '_topdir $(RPM_DIR)' $(if $(STORE),--define 'with_forks 1') rpm/$(NAME).spec
+	rpmbuild --quiet --nodeps -ba --define '_topdir $(RPM_DIR)' \
+		$(if $(STORE),--define 'with_forks 1') rpm/$(NAME).spec
 	@ls $(RPM_DIR)/RPMS/noarch/*.rpm
 
-# make kmod-deb KVER=..., make kmod-rpm KVER=...
-#                         a package of the built module for exactly that kernel;
-#                         KEY=... CERT=... sign it
 kmod-deb kmod-rpm: $(FORK)/ceph/ceph.ko
 	KDIR=$(KDIR) src/admin/kmod-package $(@:kmod-%=%) $(KVER) $${KEY:+"$$KEY" "$$CERT"}
 
-# make check-host         tests of the packages on a root file system of this Debian: hours;
-#                         HOST="NAME..." just these of tests/host/scenarios,
-#                         SUITE=NAME on a root of another Debian
-check-host:
-	tests/packages $(CHECK_PACKAGES) ovmf
-	tests/host/run $(HOST)
+# dkms.conf is where the version stands. Who else says it, says the same.
+version:
+	@for said in "NEWS: $$(sed -n '1s/^$(NAME) //p' NEWS)" \
+		"debian/changelog: $$(sed -n '1s/.*(\(.*\)).*/\1/p' debian/changelog)" \
+		"rpm's Version: $$(sed -n 's/^Version: *//p' rpm/$(NAME).spec)" \
+		"rpm's %changelog: $$(sed -n '/^%changelog/{n;s/.* - \(.*\)-1$$/\1/p}' rpm/$(NAME).spec)"; do \
+		[ "$${said#*: }" = "$(VERSION)" ] || \
+			{ echo "dkms.conf says version $(VERSION); $$said" >&2; exit 1; }; \
+	done
+
+release: version
+	@[ "$$(git rev-parse -q --verify 'v$(VERSION)^{commit}')" = "$$(git rev-parse HEAD)" ] || \
+		{ echo "make release: HEAD is not tagged v$(VERSION)" >&2; exit 1; }
+	@[ -z "$$(git status --porcelain)" ] || \
+		{ echo "make release: there are changes that are not committed" >&2; exit 1; }
+	$(MAKE) deb rpm
+	git archive --prefix=$(NAME)-$(VERSION)/ -o fork/$(NAME)-$(VERSION).tar.gz v$(VERSION)
+
+clean:
+	rm -rf fork tests/.cache tests/results
 
 # ------------------------------------------------------------------- live patch
 
-# make live KVER=...      build fork/live/KVER/ceph_iput_live.ko, from headers alone
-# make test-live KVER=... ... with the parameters that the tests use, in fork/live-test/
 LIVE_NAME := ceph-iput-live
-LIVE_SOURCES := src/iput_live.c src/iput_queue.c src/iput_queue.h src/iput_compat.h src/iput_async_trace.h \
-	src/kernels Kbuild
+LIVE_SOURCES := src/iput_live.c src/iput_queue.c src/iput_queue.h src/iput_compat.h \
+	src/iput_async_trace.h src/kernels Kbuild
 
-.PHONY: live test-live install-live-files
 live: fork/live/$(KVER)/ceph_iput_live.ko
 test-live: fork/live-test/$(KVER)/ceph_iput_live.ko
 fork/live-test/$(KVER)/ceph_iput_live.ko: live_options := CEPH_IPUT_TEST=y
-fork/live/$(KVER)/ceph_iput_live.ko fork/live-test/$(KVER)/ceph_iput_live.ko: $(LIVE_SOURCES) dkms.conf
+fork/live/$(KVER)/ceph_iput_live.ko fork/live-test/$(KVER)/ceph_iput_live.ko: \
+		$(LIVE_SOURCES) dkms.conf
 	rm -rf $(@D)
 	mkdir -p $(@D)
 	cp $(LIVE_SOURCES) $(@D)
