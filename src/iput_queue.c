@@ -133,7 +133,9 @@ static bool is_syncing(struct inode *inode)
 /*
  * Waits for what an eviction of @inode would wait for. The caller has the
  * donated reference, so nobody has to wait for the caller: who looks the inode
- * up takes it, and then there may be no eviction at all.
+ * up takes it, and then there may be no eviction at all. So nor does the caller
+ * wait for the folios of an inode that is in use again, which may have new ones
+ * for ever: whoever has its last reference then is judged.
  */
 static void wait_until_idle(struct inode *inode)
 {
@@ -145,7 +147,8 @@ static void wait_until_idle(struct inode *inode)
 	netfs_wait_for_outstanding_io(inode);
 
 	folio_batch_init(&batch);
-	while (filemap_get_folios(&inode->i_data, &index, ULONG_MAX, &batch)) {
+	while (atomic_read(&inode->i_count) == 1 &&
+	       filemap_get_folios(&inode->i_data, &index, ULONG_MAX, &batch)) {
 		for (n = 0; n < folio_batch_count(&batch); n++) {
 			folio_wait_locked(batch.folios[n]);
 			folio_wait_writeback(batch.folios[n]);

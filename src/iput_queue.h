@@ -30,8 +30,13 @@ struct super_block;
  * thread, and that is inside one inode at a time; dirty folios, those under
  * writeback and reads in flight hold references of their own, so their inodes
  * are not here. Sixteen is well above what is left, and few enough for a storm
- * of evictions not to swamp a small machine. For the same reason the queue needs
- * no bound of its own: it is as long as what sixteen workers have not got to yet.
+ * of evictions not to swamp a small machine.
+ *
+ * For the same reason the queue needs no bound of its own. Reclaim evicts in
+ * place what has nothing to wait for, so it cannot fill the queue. Should all
+ * workers wait, the queue grows by what messengers drop: each of these inodes
+ * has lost its last capability or request, of which the MDS allows only so many,
+ * and costs its own memory, as its page cache can be reclaimed.
  */
 #define CEPH_IPUT_WORKERS 16
 
