@@ -135,7 +135,7 @@ static bool is_syncing(struct inode *inode)
  * donated reference, so nobody has to wait for the caller: who looks the inode
  * up takes it, and then there may be no eviction at all. So nor does the caller
  * wait for the folios of an inode that is in use again, which may have new ones
- * for ever: whoever has its last reference then is judged.
+ * for ever: who drops its last reference then sees what it takes.
  */
 static void wait_until_idle(struct inode *inode)
 {
