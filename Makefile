@@ -4,7 +4,7 @@
 #
 # KVER defaults to the running kernel, KDIR to /lib/modules/KVER/build.
 # SOURCE=PATH, DOWNLOAD=1, SAME_SERIES=1, FSYNC_FIX=1, OUTPUT=DIR and STORE=DIR are
-# options of src/fork.
+# options of src/package/derive-fork.
 
 KVER ?= $(shell uname -r)
 KDIR ?= /lib/modules/$(KVER)/build
@@ -26,8 +26,8 @@ fork_options := $(if $(SOURCE),--source $(SOURCE)) $(if $(DOWNLOAD),--download) 
 # What is there may be with the other answer.
 fsync_is := $(shell grep -q '^fsync: ' $(FORK)/provenance 2>/dev/null && echo 1)
 fsync_changes := $(filter-out $(fsync_is)x,$(if $(FSYNC_FIX),1)x)
-sources := src/fork src/async_iput.cocci $(if $(FSYNC_FIX),src/fsync.cocci) \
-	$(wildcard src/iput_async*.[ch] src/iput_queue.[ch] src/iput_compat.h) \
+sources := src/package/derive-fork src/module/async_iput.cocci \
+	$(if $(FSYNC_FIX),src/module/fsync.cocci) $(wildcard src/module/*.[ch]) \
 	Kbuild dkms.conf $(wildcard $(KDIR)/include/config/auto.conf)
 
 .PHONY: help
@@ -42,7 +42,7 @@ help:
 ## uninstall-live          the way back
 .PHONY: install uninstall install-live uninstall-live
 install uninstall install-live uninstall-live:
-	src/install $@ $(if $(findstring live,$@),dkms gcc jq kmod make,$(INSTALL_PACKAGES))
+	src/package/setup $@ $(if $(findstring live,$@),dkms gcc jq kmod make,$(INSTALL_PACKAGES))
 
 ##@ One kernel: KVER=..., by default the running one
 ## fork                    derive the fork of its fs/ceph, in fork/KVER
@@ -55,8 +55,8 @@ install uninstall install-live uninstall-live:
 .PHONY: fork module test-module diff series live test-live FORCE
 fork: $(FORK)/provenance
 $(FORK)/provenance: $(sources) $(if $(strip $(fork_options) $(fsync_changes)),FORCE)
-	KDIR=$(KDIR) src/fork $(fork_options) $(if $(FSYNC_FIX),--fsync-fix) --output $(OUTPUT) \
-		$(if $(STORE),--store $(STORE)) $(KVER)
+	KDIR=$(KDIR) src/package/derive-fork $(fork_options) $(if $(FSYNC_FIX),--fsync-fix) \
+		--output $(OUTPUT) $(if $(STORE),--store $(STORE)) $(KVER)
 
 module: $(FORK)/ceph/ceph.ko
 $(FORK)/ceph/ceph.ko: $(FORK)/provenance
@@ -75,7 +75,7 @@ diff: $(FORK)/provenance
 	@cat $(FORK)/ceph.diff
 
 series: $(FORK)/provenance
-	KDIR=$(KDIR) src/series $(if $(UPSTREAM),--upstream) $(FORK)
+	KDIR=$(KDIR) src/package/series $(if $(UPSTREAM),--upstream) $(FORK)
 
 ##@ Tests: tests/README.md says how long each takes and what it installs
 ## lint                    what can be said in a minute, without building
@@ -148,27 +148,26 @@ DKMS_SOURCE = $(DESTDIR)/usr/src/$(NAME)-$(VERSION)
 # the deb and the rpm go by.
 .PHONY: install-command install-files install-live-files uninstall-files
 install-command:
-	install -D -m 755 src/admin/$(NAME) $(DESTDIR)$(SBINDIR)/$(NAME)
-	install -D -m 755 src/admin/deadlock $(DESTDIR)$(PREFIX)/libexec/$(NAME)/deadlock
+	install -D -m 755 src/host/$(NAME) $(DESTDIR)$(SBINDIR)/$(NAME)
+	install -D -m 755 src/host/deadlock $(DESTDIR)$(PREFIX)/libexec/$(NAME)/deadlock
 	for unit in $(NAME)-metrics.service $(NAME)-metrics.timer; do \
-		install -d $(DESTDIR)$(UNITDIR) && sed 's|/usr/local/sbin|$(SBINDIR)|' src/admin/$$unit \
+		install -d $(DESTDIR)$(UNITDIR) && sed 's|/usr/local/sbin|$(SBINDIR)|' src/host/$$unit \
 			>$(DESTDIR)$(UNITDIR)/$$unit && chmod 644 $(DESTDIR)$(UNITDIR)/$$unit || exit; \
 	done
-	install -D -m 644 src/admin/$(NAME).8 $(DESTDIR)$(PREFIX)/share/man/man8/$(NAME).8
-	install -D -m 644 src/admin/$(NAME).bash-completion \
+	install -D -m 644 src/host/$(NAME).8 $(DESTDIR)$(PREFIX)/share/man/man8/$(NAME).8
+	install -D -m 644 src/host/$(NAME).bash-completion \
 		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/$(NAME)
 	for dir in $(HOOKS); do \
-		install -D -m 755 src/admin/kernel-hook $(DESTDIR)$$dir/$(NAME) || exit; \
+		install -D -m 755 src/host/kernel-hook $(DESTDIR)$$dir/$(NAME) || exit; \
 	done
 
 install-files: install-command
-	install -d $(DKMS_SOURCE)/src
+	install -d $(DKMS_SOURCE)/src/module $(DKMS_SOURCE)/src/package
 	install -m 644 Makefile Kbuild dkms.conf $(DKMS_SOURCE)
-	install -m 644 src/async_iput.cocci src/fsync.cocci src/iput_async*.[ch] src/iput_queue.[ch] \
-		src/iput_compat.h $(DKMS_SOURCE)/src
-	install -m 755 src/fork $(DKMS_SOURCE)/src
+	install -m 644 src/module/*.cocci src/module/*.[ch] $(DKMS_SOURCE)/src/module
+	install -m 755 src/package/derive-fork $(DKMS_SOURCE)/src/package
 
-# What src/install takes off again, if neither module is left.
+# What src/package/setup takes off again, if neither module is left.
 uninstall-files:
 	rm -f $(DESTDIR)$(SBINDIR)/$(NAME) $(DESTDIR)$(PREFIX)/share/man/man8/$(NAME).8 \
 		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/$(NAME) \
@@ -194,13 +193,13 @@ rpm:
 	tar -czf $(RPM_DIR)/SOURCES/$(NAME)-$(VERSION).tar.gz --owner=0 --group=0 \
 		--transform 's|^|$(NAME)-$(VERSION)/|' README.md COPYING src Makefile Kbuild dkms.conf
 	$(if $(STORE),cd $(STORE) && tar -czf $(RPM_DIR)/SOURCES/forks.tar.gz \
-		ceph_*_$$(sha256sum <$(CURDIR)/src/async_iput.cocci | cut -c1-12).tar.xz)
+		ceph_*_$$(sha256sum <$(CURDIR)/src/module/async_iput.cocci | cut -c1-12).tar.xz)
 	rpmbuild --quiet --nodeps -ba --define '_topdir $(RPM_DIR)' \
 		$(if $(STORE),--define 'with_forks 1') rpm/$(NAME).spec
 	@ls $(RPM_DIR)/RPMS/noarch/*.rpm
 
 kmod-deb kmod-rpm: $(FORK)/ceph/ceph.ko
-	KDIR=$(KDIR) src/admin/kmod-package $(@:kmod-%=%) $(KVER) $${KEY:+"$$KEY" "$$CERT"}
+	KDIR=$(KDIR) src/package/kmod-package $(@:kmod-%=%) $(KVER) $${KEY:+"$$KEY" "$$CERT"}
 
 # dkms.conf is where the version stands. Who else says it, says the same.
 version:
@@ -226,8 +225,9 @@ clean:
 # ------------------------------------------------------------------- live patch
 
 LIVE_NAME := ceph-iput-live
-LIVE_SOURCES := src/iput_live.c src/iput_queue.c src/iput_queue.h src/iput_compat.h \
-	src/iput_async_trace.h src/kernels Kbuild
+LIVE_SOURCE = $(DESTDIR)/usr/src/$(LIVE_NAME)-$(VERSION)
+LIVE_SOURCES := src/live/iput_live.c src/live/kernels src/module/iput_async_trace.h \
+	src/module/iput_compat.h src/module/iput_queue.c src/module/iput_queue.h Kbuild
 
 live: fork/live/$(KVER)/ceph_iput_live.ko
 test-live: fork/live-test/$(KVER)/ceph_iput_live.ko
@@ -242,8 +242,9 @@ fork/live/$(KVER)/ceph_iput_live.ko fork/live-test/$(KVER)/ceph_iput_live.ko: \
 	+$(MAKE) -C $(KDIR) M=$(CURDIR)/$(@D) $(live_options) modules
 
 install-live-files: install-command
-	install -d $(DESTDIR)/usr/src/$(LIVE_NAME)-$(VERSION)/src
-	install -m 644 Makefile Kbuild $(DESTDIR)/usr/src/$(LIVE_NAME)-$(VERSION)
-	sed 's/#MODULE_VERSION#/$(VERSION)/' src/live/dkms.conf \
-		>$(DESTDIR)/usr/src/$(LIVE_NAME)-$(VERSION)/dkms.conf
-	install -m 644 $(filter src/%,$(LIVE_SOURCES)) $(DESTDIR)/usr/src/$(LIVE_NAME)-$(VERSION)/src
+	install -d $(LIVE_SOURCE)/src/live $(LIVE_SOURCE)/src/module
+	install -m 644 Makefile Kbuild $(LIVE_SOURCE)
+	sed 's/#MODULE_VERSION#/$(VERSION)/' src/live/dkms.conf.in \
+		>$(LIVE_SOURCE)/dkms.conf
+	install -m 644 $(filter src/live/%,$(LIVE_SOURCES)) $(LIVE_SOURCE)/src/live
+	install -m 644 $(filter src/module/%,$(LIVE_SOURCES)) $(LIVE_SOURCE)/src/module

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /// Hand every final iput of fs/ceph to a work queue (see iput_async.h).
 //# Exceptions are named in rule "excepted", each with its reason.
-//# src/fork counts the sites on its own and refuses if this file misses any.
+//# src/package/derive-fork counts the sites on its own and refuses if this file misses any.
 //
 // Confidence: High
 // Copyright: (C) 2026 the ceph-async-iput authors

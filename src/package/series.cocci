@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /// Take away from the mechanism what a series for the kernel has no use for, or
 /// what one of its later patches brings.
-//# src/series says which of these it wants, and takes away what is no C.
+//# src/package/series says which of these it wants, and takes away what is no C.
 //
 // Confidence: High
 // Copyright: (C) 2026 the ceph-async-iput authors

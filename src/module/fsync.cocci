@@ -6,7 +6,7 @@
 //
 // Confidence: High
 // Copyright: (C) 2026 the ceph-async-iput authors
-// Comments: src/fork refuses a source in which this does not match exactly once
+// Comments: src/package/derive-fork refuses a source in which this does not match exactly once
 // Options: --no-includes fs/ceph/caps.c
 
 @@
