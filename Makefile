@@ -191,7 +191,7 @@ rpm:
 	rm -rf $(RPM_DIR)
 	mkdir -p $(RPM_DIR)/SOURCES
 	tar -czf $(RPM_DIR)/SOURCES/$(NAME)-$(VERSION).tar.gz --owner=0 --group=0 \
-		--transform 's|^|$(NAME)-$(VERSION)/|' README.md COPYING src Makefile Kbuild dkms.conf
+		--transform 's|^|$(NAME)-$(VERSION)/|' README.md src Makefile Kbuild dkms.conf
 	$(if $(STORE),cd $(STORE) && tar -czf $(RPM_DIR)/SOURCES/forks.tar.gz \
 		ceph_*_$$(sha256sum <$(CURDIR)/src/module/async_iput.cocci | cut -c1-12).tar.xz)
 	rpmbuild --quiet --nodeps -ba --define '_topdir $(RPM_DIR)' \
