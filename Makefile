@@ -83,11 +83,13 @@ series: $(FORK)/provenance
 ## check-all               the same in full length: hours
 ## check-debug             the scenarios on a kernel with lockdep, KASAN and kmemleak
 ## check-host [HOST=...]   the packages on a Debian that boots; SUITE=...: another one
-## bench [KVER=...]        the fork's speed beside stock's; ROUNDS, FILES: shorter
+## bench [KVER=...]        the fork's cost beside stock's; ROUNDS, FILES: shorter
+## bench-scale             storms of 1,000, 10,000 and 100,000 inodes
+## bench-micro             the instructions of one reference
 ## soak [MINUTES=30]       random faults under load; SEED=N repeats a run
 ## demo                    stock hangs, the fork goes on: side by side
 ## packages                install what the tests need
-.PHONY: lint packages check check-all check-debug check-host soak bench demo
+.PHONY: lint packages check check-all check-debug check-host soak bench bench-scale bench-micro demo
 lint:
 	tests/static --quick
 
@@ -101,9 +103,9 @@ demo: packages
 	tests/demo
 
 # On the newest kernel of tests/kernel list, or KVER.
-bench:
-	tests/packages $(CHECK_PACKAGES) gnuplot-nox
-	tests/bench $(if $(filter command,$(origin KVER)),--kernel $(KVER))
+bench bench-scale bench-micro:
+	tests/packages $(CHECK_PACKAGES) gnuplot-nox python3
+	tests/bench $(if $(filter command,$(origin KVER)),--kernel $(KVER)) $(patsubst bench-%,--%,$(filter-out bench,$@))
 
 # The long ones: more variants of the scenarios, more rounds of those with rounds.
 check-all: packages

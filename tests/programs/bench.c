@@ -1,24 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * bench - one turn of the benchmark: all workloads once, on a mounted CephFS
+ * bench - workloads of the benchmark, each measured, on a mounted CephFS
  *
- * usage: bench DIRECTORY FILES
+ * usage: bench DIRECTORY FILES [WORKLOAD...]
  *
  *   DIRECTORY  on CephFS; if it does not exist, it is made, with FILES small
- *              files in it, and that is all.  They stay; the others that a turn
+ *              files in it, and that is all.  They stay; the others that a run
  *              makes in it are removed again
- *   FILES      how many inodes there are in readdir, drop_caches and storm; in
- *              stat, create and unlink a quarter of it
- *
- * The module "evictions" (tests/kmod) is loaded. Lines on standard output:
- *	time WORKLOAD MICROSECONDS
- *	evict WORKLOAD INODES NANOSECONDS LONGEST CONTEXT	see evictions.c
- *	pending_max N	of /proc/fs/ceph
- *	storm MICROSECONDS LEFT PENDING		a sample, of the time since the
- *			storm began: inodes not evicted yet, and the counter
- *			"pending" of /proc/fs/ceph (- if there is none)
- *
- * Workloads, in this order:
+ *   FILES      how many inodes there are in readdir, drop_caches, stat, memcg and
+ *              storm; in create and unlink a quarter of it
+ *   WORKLOAD   by default all, in this order:
  *	readdir	of all files, from the MDS, and stat of each
  *	drop_caches	with FILES cached inodes
  *	stat	of files, from the MDS
@@ -29,8 +20,25 @@
  *	cold	it is read, from the OSD
  *	direct	it is overwritten with O_DIRECT, in blocks of 256 KiB
  *	fsync	256 times: 4 KiB overwritten, and fsync
+ *	memcg	FILES cached inodes of a control group are reclaimed, by a limit
  *	storm	FILES files whose last reference is that of their dirty page:
  *		from syncfs to the end of the last eviction
+ *
+ * Lines on standard output:
+ *	time WORKLOAD MICROSECONDS INSTRUCTIONS
+ *	evict WORKLOAD INODES NANOSECONDS LONGEST CONTEXT	if the module
+ *			"evictions" (tests/kmod) is loaded, see evictions.c
+ *	pending_max N	of /proc/fs/ceph, after a storm
+ *	slab KIB	how much the kernel's slabs have grown by the storm's inodes
+ *	storm MICROSECONDS LEFT PENDING		a sample, of the time since the
+ *			storm began: inodes not evicted yet, and the counter
+ *			"pending" of /proc/fs/ceph (- if there is none)
+ *
+ * INSTRUCTIONS are those of all tasks from a moment of rest to the next, when
+ * nothing is pending any more. The guest has one CPU. If the environment has
+ * ICOUNT=N, an instruction takes 2^N ns of the guest's clock, and they are the time
+ * that its tasks ran, of /proc/schedstat; otherwise the CPU counts them if it can.
+ * Else they are "-".
  *
  * Exit status: 0; 1 something failed, or the storm was none.
  */
@@ -38,22 +46,26 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/perf_event.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
 #define EVICTIONS	"/sys/module/evictions/parameters/"
+#define GROUP		"/sys/fs/cgroup/bench"
 
 enum {
 	SMALL = 1024, PAGE = 4096, BLOCK = 256 << 10, BIG = 16 << 20,
 	SYNCS = 256, WARM = 16,
-	LIMIT_S = 600,		/* for the storm to be over */
-	SAMPLE_US = 50000, SAMPLES = 4096,
+	LIMIT_S = 1800,		/* for the storm to be over */
+	REST_US = 200000,
+	SAMPLE_US = 50000, SAMPLES = 8192,
 };
 
 static char *buf;		/* BLOCK bytes, aligned */
@@ -89,17 +101,12 @@ static void write_to(const char *path, const char *text)
 	close(fd);
 }
 
-/* The number after @name in @path, of the first line if @name is empty; or -1 */
-static long long number(const char *path, const char *name)
+/* The number after @name in what @fd reads, the first one if @name is empty; or -1 */
+static long long number_at(int fd, const char *name)
 {
 	char text[4096], *p = text;
-	int fd = open(path, O_RDONLY);
-	ssize_t n;
+	ssize_t n = fd < 0 ? -1 : pread(fd, text, sizeof(text) - 1, 0);
 
-	if (fd < 0)
-		return -1;
-	n = read(fd, text, sizeof(text) - 1);
-	close(fd);
 	if (n < 0)
 		return -1;
 	text[n] = 0;
@@ -112,16 +119,101 @@ static long long number(const char *path, const char *name)
 	return strtoll(p, NULL, 10);
 }
 
+static long long number(const char *path, const char *name)
+{
+	int fd = open(path, O_RDONLY);
+	long long n = number_at(fd, name);
+
+	if (fd >= 0)
+		close(fd);
+	return n;
+}
+
 static void drop_caches(const char *what)
 {
 	write_to("/proc/sys/vm/drop_caches", what);
 }
 
+/*
+ * These stay open: an inode that a look at a counter makes would be counted, too.
+ * -1 if there is no such file.
+ */
+static int counters;		/* the mount's file in /proc/fs/ceph */
+static int inodes;		/* of all file systems */
+static int meminfo;
+static int schedstat = -1, pmu = -1;
+
+static void open_counters(void)
+{
+	struct perf_event_attr attr = {
+		.type = PERF_TYPE_HARDWARE, .size = sizeof(attr),
+		.config = PERF_COUNT_HW_INSTRUCTIONS, .exclude_hv = 1,
+	};
+	DIR *d = opendir("/proc/fs/ceph");
+	struct dirent *entry;
+
+	counters = -1;
+	while (d && (entry = readdir(d)))
+		if (*entry->d_name != '.')
+			counters = openat(dirfd(d), entry->d_name, O_RDONLY);
+	if (d)
+		closedir(d);
+	inodes = open("/proc/sys/fs/inode-nr", O_RDONLY);
+	meminfo = open("/proc/meminfo", O_RDONLY);
+	if (inodes < 0 || meminfo < 0)
+		die("/proc");
+	if (getenv("ICOUNT") && *getenv("ICOUNT")) {
+		/* kernels that have the switch need it */
+		int fd = open("/proc/sys/kernel/sched_schedstats", O_WRONLY);
+
+		if (fd >= 0 && (write(fd, "1", 1) != 1 || close(fd)))
+			die("sched_schedstats");
+		schedstat = open("/proc/schedstat", O_RDONLY);
+		if (schedstat < 0)
+			die("schedstat");
+	} else {
+		pmu = syscall(SYS_perf_event_open, &attr, -1, 0, -1, 0);
+	}
+}
+
+/* So far; -1 if nothing counts them. A task's are added when it goes to sleep. */
+static long long instructions(void)
+{
+	unsigned long long ns;
+	long long n;
+	char text[4096], *cpu;
+	ssize_t size;
+
+	if (pmu >= 0)
+		return read(pmu, &n, sizeof(n)) == sizeof(n) ? n : -1;
+	if (schedstat < 0)
+		return -1;
+	usleep(1);
+	size = pread(schedstat, text, sizeof(text) - 1, 0);
+	text[size < 0 ? 0 : size] = 0;
+	cpu = strstr(text, "cpu0 ");
+	if (!cpu || sscanf(cpu, "cpu0 %*u %*u %*u %*u %*u %*u %llu", &ns) != 1)
+		die("schedstat");
+	return ns >> atoi(getenv("ICOUNT"));
+}
+
+static void rest(void)
+{
+	do
+		usleep(REST_US);
+	while (number_at(counters, "\npending ") > 0);
+}
+
 static unsigned long long began;
+static long long executed;
+static int probed;		/* the module evictions is loaded */
 
 static void begin(void)
 {
-	write_to(EVICTIONS "reset", "1");
+	rest();
+	if (probed)
+		write_to(EVICTIONS "reset", "1");
+	executed = instructions();
 	began = now_ns();
 }
 
@@ -130,7 +222,14 @@ static void end_at(const char *workload, unsigned long long ns)
 	char line[256];
 	FILE *f;
 
-	printf("time %s %llu\n", workload, (ns - began) / 1000);
+	rest();
+	printf("time %s %llu ", workload, (ns - began) / 1000);
+	if (executed < 0)
+		puts("-");
+	else
+		printf("%lld\n", instructions() - executed);
+	if (!probed)
+		return;
 	if (number(EVICTIONS "missed", "") != 0)
 		die("%s: evictions were not counted", workload);
 	f = fopen(EVICTIONS "contexts", "r");
@@ -190,104 +289,164 @@ static void sync_all(void)
 		die("syncfs");
 }
 
-static void small_files(void)
+static void look_at_all(void)
 {
-	unsigned long n, few = files / 4 + 1;
 	struct dirent *entry;
-	DIR *d;
+	unsigned long n = 0;
+	DIR *d = fdopendir(openat(dir, ".", O_RDONLY | O_DIRECTORY));
 
-	drop_caches("3");
-	n = 0;
-	begin();
-	d = fdopendir(openat(dir, ".", O_RDONLY | O_DIRECTORY));
 	if (!d)
 		die("opendir");
 	while ((entry = readdir(d))) {
-		if (*entry->d_name == '.')
+		if (*entry->d_name != 't')
 			continue;
 		look_at(entry->d_name);
 		n++;
 	}
 	closedir(d);
-	end("readdir");
 	if (n != files)
 		die("readdir: %lu of %lu files", n, files);
+}
 
+static void do_readdir(void)
+{
+	drop_caches("3");
+	begin();
+	look_at_all();
+	end("readdir");
+}
+
+static void do_drop_caches(void)
+{
+	look_at_all();
 	begin();
 	drop_caches("2");
 	end("drop_caches");
+}
 
+static unsigned long few;	/* files */
+
+static void do_stat(void)
+{
+	unsigned long n;
+
+	drop_caches("2");
 	begin();
-	for (n = 0; n < few && n < files; n++)
+	for (n = 0; n < files; n++)
 		look_at(name('t', n));
 	end("stat");
+}
 
+static void do_create(void)
+{
 	begin();
 	make('c', few, SMALL);
 	sync_all();
 	end("create");
+}
 
+static void do_unlink(void)
+{
 	begin();
 	unlink_all('c', few);
 	sync_all();
 	end("unlink");
 }
 
-static void read_big(int fd)
+static int big = -1;
+
+static void read_big(void)
 {
 	size_t at;
 
 	for (at = 0; at < BIG; at += BLOCK)
-		if (pread(fd, buf, BLOCK, at) != BLOCK)
+		if (pread(big, buf, BLOCK, at) != BLOCK)
 			die("read");
 }
 
-static void write_big(int fd)
+static void write_big(void)
 {
 	size_t at;
 
 	for (at = 0; at < BIG; at += BLOCK)
-		if (pwrite(fd, buf, BLOCK, at) != BLOCK)
+		if (pwrite(big, buf, BLOCK, at) != BLOCK)
 			die("write");
 }
 
-static void big_file(void)
+static void do_buffered(void)
 {
-	int fd = openat(dir, "big", O_RDWR | O_CREAT | O_EXCL, 0644), n;
-
-	if (fd < 0)
-		die("big");
 	begin();
-	write_big(fd);
-	if (fsync(fd))
+	write_big();
+	if (fsync(big))
 		die("fsync");
 	end("buffered");
+}
 
+static void do_warm(void)
+{
+	int n;
+
+	read_big();
 	begin();
 	for (n = 0; n < WARM; n++)
-		read_big(fd);
+		read_big();
 	end("warm");
+}
 
+static void do_cold(void)
+{
 	drop_caches("1");
 	begin();
-	read_big(fd);
+	read_big();
 	end("cold");
+}
 
-	if (fcntl(fd, F_SETFL, O_DIRECT))
+static void do_direct(void)
+{
+	if (fcntl(big, F_SETFL, O_DIRECT))
 		die("O_DIRECT");
 	begin();
-	write_big(fd);
+	write_big();
 	end("direct");
-	if (fcntl(fd, F_SETFL, 0))
+	if (fcntl(big, F_SETFL, 0))
 		die("not O_DIRECT");
+}
+
+static void do_fsync(void)
+{
+	int n;
 
 	begin();
 	for (n = 0; n < SYNCS; n++)
-		if (pwrite(fd, buf, PAGE, n * (off_t)PAGE) != PAGE || fsync(fd))
+		if (pwrite(big, buf, PAGE, n * (off_t)PAGE) != PAGE || fsync(big))
 			die("write and fsync");
 	end("fsync");
-	if (close(fd) || unlinkat(dir, "big", 0))
-		die("big");
+}
+
+/* /sys/fs/cgroup is version 2, and has the controller of memory. */
+static void do_memcg(void)
+{
+	long long cached;
+	unsigned long n;
+	char pid[32];
+
+	snprintf(pid, sizeof(pid), "%d", getpid());
+	drop_caches("3");
+	if (mkdir(GROUP, 0755) && errno != EEXIST)
+		die(GROUP);
+	write_to(GROUP "/cgroup.procs", pid);
+	/* Not by readdir: then the dentries are made, and paid for, by a messenger. */
+	for (n = 0; n < files; n++)
+		look_at(name('t', n));
+	write_to("/sys/fs/cgroup/cgroup.procs", pid);
+	cached = number_at(inodes, "");
+	begin();
+	write_to(GROUP "/memory.high", "0");
+	end("memcg");
+	cached -= number_at(inodes, "");
+	if (cached < (long long)files / 2)
+		die("memcg: %lld of %lu inodes were reclaimed", cached, files);
+	write_to(GROUP "/memory.high", "max");
 }
 
 static struct {
@@ -295,40 +454,27 @@ static struct {
 	long long left, pending;
 } sample[SAMPLES];
 static int samples, synced;
-static long long storm_size;
-static char counters[512];	/* the mount's file in /proc/fs/ceph */
+static long long others;		/* inodes, that are not the storm's */
 
-static void find_counters(void)
-{
-	DIR *d = opendir("/proc/fs/ceph");
-	struct dirent *entry;
-
-	*counters = 0;
-	while (d && (entry = readdir(d)))
-		if (*entry->d_name != '.')
-			snprintf(counters, sizeof(counters), "/proc/fs/ceph/%s", entry->d_name);
-	if (d)
-		closedir(d);
-}
-
-/* Until all is evicted: the time of the last eviction, or 0 if LIMIT_S is over. */
+/* Until all is evicted: when that was, or 0 if LIMIT_S is over. */
 static unsigned long long watch(void)
 {
-	unsigned long long limit = began + LIMIT_S * 1000000000ull;
+	unsigned long long limit = began + LIMIT_S * 1000000000ull, now;
 	long long left;
 
 	do {
-		left = storm_size - number(EVICTIONS "evicted", "");
-		if (samples < SAMPLES) {
-			sample[samples].ns = now_ns();
-			sample[samples].left = left;
-			sample[samples++].pending = number(counters, "\npending ");
-		}
-		if (now_ns() > limit)
-			return 0;
 		usleep(SAMPLE_US);
+		left = number_at(inodes, "") - others;
+		now = now_ns();
+		if (samples < SAMPLES) {
+			sample[samples].ns = now;
+			sample[samples].left = left;
+			sample[samples++].pending = number_at(counters, "\npending ");
+		}
+		if (now > limit)
+			return 0;
 	} while (left > 0 || !__atomic_load_n(&synced, __ATOMIC_ACQUIRE));
-	return number(EVICTIONS "last", "");
+	return probed ? (unsigned long long)number(EVICTIONS "last", "") : now;
 }
 
 static void *sync_thread(void *unused)
@@ -339,11 +485,11 @@ static void *sync_thread(void *unused)
 	return NULL;
 }
 
-static void storm(void)
+static void do_storm(void)
 {
+	long long size, slab, growth;
 	unsigned long long last;
 	pthread_t thread;
-	long long early;
 	int n;
 
 	/* The data stays dirty until syncfs. */
@@ -351,20 +497,21 @@ static void storm(void)
 	write_to("/proc/sys/vm/dirty_ratio", "90");
 	write_to("/proc/sys/vm/dirty_background_ratio", "80");
 	sync_all();
-	drop_caches("2");	/* of other inodes, whose evictions would be counted */
-	write_to(EVICTIONS "reset", "1");
+	drop_caches("2");	/* they go by the names' cache, too, in the storm */
+	rest();
+	others = number_at(inodes, "");
+	slab = number_at(meminfo, "\nSlab:");
 	make('s', files, PAGE);
 	unlink_all('s', files);
 	/* Requests that the MDS has not committed hold references, too. */
 	if (fsync(dir))
 		die("fsync of the directory");
 	/* The MDS may have had a reason to look at some of them; not at many. */
-	early = number(EVICTIONS "evicted", "");
-	if (early > (long long)files / 10)
-		die("%lld of %lu files lost their last reference before", early, files);
-	storm_size = files - early;
+	size = number_at(inodes, "") - others;
+	if (size < (long long)(files - files / 10))
+		die("%lld of %lu files had their last reference before", size, files);
+	growth = number_at(meminfo, "\nSlab:") - slab;
 
-	find_counters();
 	begin();
 	if (pthread_create(&thread, NULL, sync_thread, NULL))
 		die("thread");
@@ -373,8 +520,9 @@ static void storm(void)
 		die("after %d s %lld inodes are not evicted", LIMIT_S, sample[samples - 1].left);
 	pthread_join(thread, NULL);
 	end_at("storm", last);
-	if (*counters)
-		printf("pending_max %lld\n", number(counters, "\npending_max "));
+	printf("slab %lld\n", growth);
+	if (counters >= 0)
+		printf("pending_max %lld\n", number_at(counters, "\npending_max "));
 	for (n = 0; n < samples; n++) {
 		printf("storm %llu %lld ", (sample[n].ns - began) / 1000, sample[n].left);
 		if (sample[n].pending < 0)
@@ -384,14 +532,36 @@ static void storm(void)
 	}
 }
 
+static const struct {
+	const char *name;
+	void (*run)(void);
+} workloads[] = {
+	{ "readdir", do_readdir }, { "drop_caches", do_drop_caches }, { "stat", do_stat },
+	{ "create", do_create }, { "unlink", do_unlink }, { "buffered", do_buffered },
+	{ "warm", do_warm }, { "cold", do_cold }, { "direct", do_direct },
+	{ "fsync", do_fsync }, { "memcg", do_memcg }, { "storm", do_storm },
+};
+
+static int wanted(const char *workload, char **list)
+{
+	if (!*list)
+		return 1;
+	for (; *list; list++)
+		if (!strcmp(*list, workload))
+			return 1;
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	int prepare = 0;
+	size_t n;
 
-	if (argc != 3 || !(files = strtoul(argv[2], NULL, 10))) {
-		puts("usage: bench DIRECTORY FILES");
+	if (argc < 3 || !(files = strtoul(argv[2], NULL, 10))) {
+		puts("usage: bench DIRECTORY FILES [WORKLOAD...]");
 		return 1;
 	}
+	few = (files + 3) / 4;
 	if (posix_memalign((void **)&buf, PAGE, BLOCK))
 		die("memory");
 	memset(buf, 'b', BLOCK);
@@ -407,8 +577,19 @@ int main(int argc, char **argv)
 		sync_all();
 		return 0;
 	}
-	small_files();
-	big_file();
-	storm();
+	probed = !access(EVICTIONS, F_OK);
+	open_counters();
+	big = openat(dir, "big", O_RDWR | O_CREAT, 0644);
+	if (big < 0)
+		die("big");
+	/* There before, so that warm and cold have something to read without buffered. */
+	write_big();
+	if (fsync(big))
+		die("fsync");
+	for (n = 0; n < sizeof(workloads) / sizeof(*workloads); n++)
+		if (wanted(workloads[n].name, argv + 3))
+			workloads[n].run();
+	if (close(big))
+		die("big");
 	return 0;
 }

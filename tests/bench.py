@@ -1,0 +1,271 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""The tables and plots of tests/bench, from its data.
+
+usage: tests/bench.py table DATA          Markdown; the exit status is the verdict
+       tests/bench.py plot DATA           SVG of the storm
+       tests/bench.py scale DATA          Markdown
+       tests/bench.py micro DATA          Markdown
+
+DATA is what tests/bench says in its head. Ratios are stock's by the variant's,
+within a round: 1 is as good, less is worse. Their spread is that between the order
+statistics that enclose the median with a confidence of 99 %; fewer than 8 rounds
+have none.
+"""
+
+import collections
+import math
+import statistics
+import subprocess
+import sys
+
+NS = 8  # an instruction in tests/micro.scenario takes, by its icount=3
+GOAL, STORM_GOAL, SPREAD, ROUNDS = 0.99, 0.97, 0.02, 8
+NEVER = ("ceph_con_workfn", "wb_workfn")
+
+
+class Incomplete(Exception):
+    """The data allow no verdict."""
+
+
+def read(path):
+    """The lines of DATA: what is about the run, and (round, variant, words)."""
+    about, files, lines = [], 0, []
+    with open(path, encoding="utf-8") as data:
+        for line in data:
+            words = line.split()
+            if words[0] == "about":
+                about.append(line[len("about "):].rstrip())
+            elif words[0] == "files":
+                files = int(words[1])
+            elif words[0].isdigit():
+                lines.append((int(words[0]), words[1], words[2:]))
+    if not files or not lines:
+        raise Incomplete("no data")
+    return about, files, lines
+
+
+def interval(values):
+    """The median, and the order statistics around it."""
+    values, n = sorted(values), len(values)
+    left_out, tail = 0, 0.0
+    for k in range(n):
+        tail += math.comb(n, k) * 0.5 ** n
+        if tail > 0.005:
+            break
+        left_out = k
+    return statistics.median(values), values[left_out], values[n - 1 - left_out]
+
+
+def shown(ratio):
+    return "{:.3f} ({:.3f}-{:.3f})".format(*ratio)
+
+
+def row(*cells):
+    print("| " + " | ".join(str(cell) for cell in cells) + " |")
+
+
+def header(*cells):
+    print()
+    row(*cells)
+    row(*["---"] + ["---:"] * (len(cells) - 1))
+
+
+def measured(lines):
+    """time[workload][variant][round] = (microseconds, instructions or None)"""
+    time = collections.defaultdict(lambda: collections.defaultdict(dict))
+    for number, variant, words in lines:
+        if words[0] == "time":
+            count = None if words[3] == "-" else int(words[3])
+            time[words[1]][variant][number] = (int(words[2]), count)
+    return time
+
+
+def evictions(lines, variants, files):
+    """Who evicts, in the round that looks at it; what the fork must not do."""
+    missed, found = [], collections.defaultdict(lambda: [0, 0, 0])
+    for number, variant, words in lines:
+        if words[0] == "evict" and number == 0:
+            where = "storm" if words[1] == "storm" else "others"
+            cell = found[words[5], variant, where]
+            cell[0] += int(words[2])
+            cell[1] += int(words[3])
+            cell[2] = max(cell[2], int(words[4]))
+    cells = [(v, w) for w in ("storm", "others") for v in variants]
+    header("evicted by", *["{}: {}".format(w, v) for v, w in cells])
+    for context in sorted({key[0] for key in found}):
+        shows = []
+        for cell in cells:
+            n, ns, longest = found.get((context, *cell), (0, 0, 0))
+            shows.append("{} ({:.0f}, {:.1f})".format(n, ns / 1e6, longest / 1e6) if n else "0")
+            if context in NEVER and n and cell[0] in ("fork", "live"):
+                missed.append("{}: {} evicts in {}, {} times".format(cell[1], cell[0], context, n))
+        row(context, *shows)
+    print("\nInodes (ms in evict(), the longest in ms), in one turn of each, which is not"
+          "\ncounted above: a probe watches.")
+    if found["ceph_con_workfn", "stock", "storm"][0] < files / 2:
+        raise Incomplete("messengers on stock did not evict half of the inodes: no storm")
+    return missed
+
+
+def table(path):
+    about, files, lines = read(path)
+    time = measured(lines)
+    variants = list(dict.fromkeys(v for _, v, _ in lines))
+    others = [v for v in variants if v != "stock"]
+    rounds = sorted({n for n, _, _ in lines if n})
+    if "storm" not in time:
+        raise Incomplete("storm")
+    for workload, of in time.items():
+        for variant in variants:
+            for number in rounds:
+                if number not in of[variant]:
+                    raise Incomplete("{} of {} in round {}".format(workload, variant, number))
+    counted = all(of[v][n][1] is not None for of in time.values() for v in variants for n in rounds)
+    what = "instructions" if counted else "time"
+    missed, wide = [], []
+
+    print("\n".join(about))
+    print("{} rounds of {} turns, {} files.".format(len(rounds), len(variants), files))
+
+    def ratios(which):
+        for workload, of in time.items():
+            cells = []
+            for variant in others:
+                ratio = interval([of["stock"][n][which] / of[variant][n][which] for n in rounds])
+                goal = STORM_GOAL if workload == "storm" else GOAL
+                text = "{}: stock by {} {}, goal {}".format(workload, variant, shown(ratio), goal)
+                cells.append(shown(ratio))
+                if which != counted or len(rounds) < ROUNDS:
+                    pass
+                elif ratio[2] < goal:
+                    missed.append(text)
+                    cells[-1] += " **missed**"
+                elif ratio[2] - ratio[1] > 2 * SPREAD:
+                    wide.append(text)
+            base = [of["stock"][n][which] for n in rounds]
+            scale = 1e6 if which else 1e3
+            row(workload, "{:.1f}".format(statistics.median(base) / scale), *cells)
+
+    if counted:
+        header("workload", "stock, million instructions", *["stock : " + v for v in others])
+        ratios(1)
+        print("\nInstructions of all tasks of the guest; ratios within a round: median (spread).")
+    header("workload", "stock, ms", *["stock : " + v for v in others])
+    ratios(0)
+    print("\nTime by the guest's clock" + (", which also goes on with instructions." if counted else "."))
+
+    missed += evictions(lines, variants, files)
+    pending = [int(w[1]) for _, v, w in lines if v == "fork" and w[0] == "pending_max"]
+    print("\nAt most {} were pending on the fork.\n".format(max(pending, default=0)))
+    for text in missed:
+        print("Goal missed: " + text + ".")
+    if missed:
+        return 1
+    if len(rounds) < ROUNDS:
+        print("Too few rounds for a verdict on the ratios.")
+        return 4
+    for text in wide:
+        print("Not known to \N{PLUS-MINUS SIGN}{}, more rounds are needed: {}.".format(SPREAD, text))
+    if wide:
+        return 4
+    print("All goals hold, by {}.".format(what))
+    return 0
+
+
+def gnuplot(script):
+    subprocess.run(["gnuplot"], input=script, text=True, check=True)
+
+
+def block(name, curves):
+    """Data for gnuplot, by name; each curve is a line of its own"""
+    return "${} << END\n{}\nEND\n".format(
+        name, "\n\n".join("\n".join(" ".join(map(str, p)) for p in c) for c in curves) or "0 0 NaN")
+
+
+def plot(path):
+    curves = collections.defaultdict(lambda: collections.defaultdict(list))
+    for number, variant, words in read(path)[2]:
+        if words[0] == "storm" and number:
+            pending = "NaN" if words[3] == "-" else words[3]
+            curves[variant][number].append((int(words[1]) / 1e6, words[2], pending))
+    colours = {"stock": "#d62728", "off": "#7f7f7f", "live": "#ff7f0e", "fork": "#1f77b4"}
+    script = "".join(block(v, of.values()) for v, of in curves.items())
+    lines = ['${0} using 1:2 with lines lc "{1}" title "not evicted yet: {0}"'.format(v, colours[v])
+             for v in curves]
+    if "fork" in curves:
+        lines.append('$fork using 1:3 with lines lc "#2ca02c" title "pending in the fork\'s queue"')
+    gnuplot(script + """
+        set terminal svg size 800,500 noenhanced background "white"
+        set xlabel "seconds since the storm began, by the guest's clock"
+        set ylabel "inodes"
+        set key top right
+        set yrange [0:*]
+        plot """ + ", \\\n".join(lines) + "\n")
+    return 0
+
+
+def scale(path):
+    about, _, lines = read(path)
+    sizes = collections.defaultdict(dict)
+    for number, variant, words in lines:
+        if words[0] == "time":
+            sizes[number, variant]["us"] = int(words[2])
+            sizes[number, variant]["count"] = 0 if words[3] == "-" else int(words[3])
+        elif words[0] in ("slab", "pending_max"):
+            sizes[number, variant][words[0]] = int(words[1])
+    print("\n".join(about))
+    header("inodes", "ceph.ko", "s", "thousand instructions an inode", "\N{MICRO SIGN}s an inode",
+           "slab, KiB an inode", "pending_max")
+    for (n, variant), of in sorted(sizes.items()):
+        row(n, variant, "{:.2f}".format(of["us"] / 1e6), "{:.1f}".format(of["count"] / n / 1e3),
+            "{:.0f}".format(of["us"] / n), "{:.2f}".format(of["slab"] / n), of.get("pending_max", "-"))
+    return 0
+
+
+def micro(path):
+    about, _, lines = read(path)
+    pair, final = collections.defaultdict(list), collections.defaultdict(list)
+    for _, variant, words in lines:
+        if words[0] == "pair":
+            pair[variant, words[1]].append(int(words[2]) / NS / 10000)
+        elif words[0] == "final":
+            final[variant, words[1], int(words[2])].append([int(w) / NS for w in words[3:]])
+    names = {
+        ("stock", "iput"): "stock: iput(), which evicts in place",
+        ("fork", "site"): "fork: ceph_iput_async(), and a worker evicts",
+        ("fork", "iput"): "fork: iput() in a workqueue, which the gate catches",
+    }
+    print("\n".join(about))
+    header("ihold() and, not the last one,", "instructions (all rounds)")
+    for who, values in pair.items():
+        row(names[who].split(",")[0], "{:.1f} ({:.1f}-{:.1f})".format(
+            statistics.median(values), min(values), max(values)))
+    header("the last one to N inodes", "N", "who drops it", "all tasks", "an inode, of all")
+    for (variant, by, n), values in sorted(final.items(), reverse=True):
+        if not n:
+            continue
+        base = statistics.median(v[1] for v in final[variant, by, 0])
+        own = min(v[0] for v in values)
+        total = statistics.median(v[1] for v in values) - base
+        known = (round(total), round(total / n)) if n >= 8 else ("-", "-")
+        row(names[variant, by], n, round(own), *known)
+    print("\nWho drops it: the least of all rounds. All tasks: the median, less what the"
+          "\nmeasuring itself costs; known to some ten thousand, so not shown for a few inodes.")
+    return 0
+
+
+def main():
+    commands = {"table": table, "plot": plot, "scale": scale, "micro": micro}
+    if len(sys.argv) != 3 or sys.argv[1] not in commands:
+        print(__doc__, file=sys.stderr)
+        return 2
+    try:
+        return commands[sys.argv[1]](sys.argv[2])
+    except Incomplete as reason:
+        print("incomplete: {}".format(reason))
+        return 4
+
+
+if __name__ == "__main__":
+    sys.exit(main())
