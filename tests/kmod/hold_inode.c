@@ -9,18 +9,24 @@
  *			the eviction will wait for it
  *	put		drop all references, one after the other, in a workqueue
  *	site		the same, by the function that a call site of the fork calls
+ *	find		look for that function, ahead of the next site or pairs: it
+ *			takes a while
  *	twice		drop them as put does, and each once more: a bug
  *	unlock		unlock all pages
+ *	pairs iput, pairs site	take another reference to the first inode and drop it,
+ *			by iput() or as site does, PAIRS times without interrupts
  *	hog, unhog	keep the CPU busy, for longer than a workqueue waits for a
  *			new worker until it calls its rescuer, again and again
  *
  * Parameters to read: "held", references that are not dropped yet; "last", how
- * many of them are the only one to their inode.
+ * many of them are the only one to their inode; "took", how many ns the last put, site
+ * or pairs was at work.
  */
 #include <linux/dcache.h>
 #include <linux/delay.h>
 #include <linux/fs.h>
 #include <linux/kprobes.h>
+#include <linux/ktime.h>
 #include <linux/module.h>
 #include <linux/namei.h>
 #include <linux/pagemap.h>
@@ -28,6 +34,7 @@
 #include <linux/workqueue.h>
 
 #define SLOTS 64
+#define PAIRS 10000
 
 /*
  * Both arrays are changed by commands only, which come one at a time (the
@@ -40,8 +47,12 @@ static unsigned int done;	/* of inodes, by put_all() */
 static void (*put)(struct inode *inode);
 static unsigned int times = 1;	/* each is dropped */
 
+static unsigned long took;
+module_param(took, ulong, 0444);
+
 static void put_all(struct work_struct *work)
 {
+	u64 began = ktime_get_ns();
 	unsigned int n;
 
 	while (READ_ONCE(done) < n_inodes) {
@@ -49,20 +60,56 @@ static void put_all(struct work_struct *work)
 			put(inodes[done]);
 		WRITE_ONCE(done, done + 1);
 	}
+	took = ktime_get_ns() - began;
 }
 
 static DECLARE_WORK(put_work, put_all);
+
+static void (*site)(struct inode *inode);	/* of this ceph.ko, or NULL */
 
 /* ceph.ko exports nothing; a probe knows where it is. */
 static int find_site(void)
 {
 	struct kprobe kp = { .symbol_name = "ceph_iput_async" };
-	int ret = register_kprobe(&kp);
+	int ret = site ? 0 : register_kprobe(&kp);
 
+	if (ret || site)
+		return ret;
+	site = (void *)kp.addr;
+	unregister_kprobe(&kp);
+	return 0;
+}
+
+/* Another ceph.ko may be loaded before the next time. */
+static int put_by_site(void)
+{
+	int ret = find_site();
+
+	put = site;
+	site = NULL;
+	return ret;
+}
+
+static int pairs(const char *by)
+{
+	unsigned int n;
+	u64 began;
+	int ret;
+
+	put = iput;
+	ret = strcmp(by, "iput") ? put_by_site() : 0;
 	if (ret)
 		return ret;
-	put = (void *)kp.addr;
-	unregister_kprobe(&kp);
+	preempt_disable();
+	local_irq_disable();
+	began = ktime_get_ns();
+	for (n = 0; n < PAIRS; n++) {
+		ihold(inodes[0]);
+		put(inodes[0]);
+	}
+	took = ktime_get_ns() - began;
+	local_irq_enable();
+	preempt_enable();
 	return 0;
 }
 
@@ -130,6 +177,8 @@ static int command_set(const char *val, const struct kernel_param *kp)
 		WRITE_ONCE(hogging, *cmd == 'h');
 		if (hogging)
 			mod_timer(&hog_timer, jiffies + 1);
+	} else if (!strcmp(cmd, "find")) {
+		ret = find_site();
 	} else if (work_busy(&put_work)) {
 		ret = -EBUSY;
 	} else if (!strcmp(cmd, "put") || !strcmp(cmd, "twice")) {
@@ -137,12 +186,14 @@ static int command_set(const char *val, const struct kernel_param *kp)
 		times = *cmd == 't' ? 2 : 1;
 		queue_work(system_unbound_wq, &put_work);
 	} else if (!strcmp(cmd, "site")) {
-		ret = find_site();
+		ret = put_by_site();
 		times = 1;
 		if (!ret)
 			queue_work(system_unbound_wq, &put_work);
 	} else if (!arg) {
 		ret = -EINVAL;
+	} else if (!strcmp(cmd, "pairs")) {
+		ret = n_inodes && !done ? pairs(arg) : -ENODATA;
 	} else {
 		if (done) {	/* all of them: the work is idle */
 			done = 0;
