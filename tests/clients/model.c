@@ -483,10 +483,9 @@ static int any_linked(void)
 }
 
 /*
- * Either hard links and attributes of files, or snapshots: stock 6.12 writes to a file
- * that has had several names with a snapshot twice in the list of those that there are,
- * which the OSD refuses ("invalid snapc 8e=[8d,8d,8c]"): EINVAL. And an attribute that
- * was set before a snapshot is sometimes gone after it.
+ * Either hard links and attributes of files, or snapshots: of a file that has had several
+ * names stock cannot always write (scenario snap-context). And an attribute that was set
+ * before a snapshot is sometimes gone after it.
  */
 static struct op random_op(int snapshots)
 {
