@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash
+#
+# What the scripts here have in common, besides tap.sh. To be sourced before any cd.
+
+self=$(cd "$(dirname "$0")" && pwd)/${0##*/}
+me=${self#"$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)/"}	# tests/...
+
+# die STATUS LINE...
+die() {
+	printf "$me: %s\n" "${@:2}" >&2
+	exit "$1"
+}
+
+# usage: the header of the script, from there on
+usage() { sed -n '/^# usage:/,/^$/s/^# \{0,1\}//p' "$self"; }
+
+# at_exit COMMAND...: at the end, however that comes. A signal ends the script with the
+# status that a shell gives it, but not COMMAND.
+at_exit() {
+	# shellcheck disable=SC2064 # now
+	trap "trap '' INT TERM HUP; $(printf '%q ' "$@")" EXIT
+	signals_exit
+}
+signals_exit() {
+	trap 'exit 130' INT
+	trap 'exit 143' TERM
+	trap 'exit 129' HUP
+}
+
+# in_wait CMD...: so that a signal ends the wait for it at once; then end_child is due
+child=
+in_wait() {
+	"$@" &
+	child=$!
+	wait "$child"
+	set -- $?
+	child=
+	return "$1"
+}
+end_child() {
+	[ "$child" ] || return 0
+	kill -TERM "$child" 2>/dev/null
+	wait "$child"
+	child=
+}
+
+# in_group CMD...: so that end_group ends CMD and all its children, and waits for them
+group=
+in_group() {
+	set -m
+	"$@" </dev/null &
+	group=$!
+	set +m
+	wait "$group"
+	set -- $?
+	group=
+	return "$1"
+}
+end_group() {
+	[ "$group" ] || return 0
+	kill -TERM -- "-$group" 2>/dev/null
+	while kill -0 -- "-$group" 2>/dev/null; do
+		sleep 0.2
+	done
+}
