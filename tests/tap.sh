@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=dash
 #
-# The one TAP emitter: sourced by the guest's init, tests/guest and
-# tests/selftest.  Whoever sources it may redefine tap_out, through which every
-# line goes.  The counters live in the sourcing shell: never call ok, not_ok or
+# The one TAP emitter, for the host's bash and the guest's ash.  Whoever sources it
+# may redefine tap_out, through which every line goes.  The counters live in the sourcing shell: never call ok, not_ok or
 # check in a subshell.
 
 tap_n=0			# test points so far
