@@ -243,7 +243,8 @@ keep_counters()
 mount_host_root()
 {
 	mkdir /host
-	mount -t 9p -o ro,trans=virtio,version=9p2000.L,cache=loose,msize=262144 root /host || return
+	mount -t 9p -o ro,trans=virtio,version=9p2000.L,cache=loose,msize=262144 root /host ||
+		return
 	for d in proc sys dev; do
 		mount -o bind /$d /host/$d || return
 	done
@@ -255,7 +256,8 @@ mount_host_root()
 		mount -t tmpfs none /host/$d || return
 	done
 	[ ! -d /host/var/tmp ] || mount -t tmpfs none /host/var/tmp
-	[ -e "/host$TOP/tests/init" ] || { mkdir -p "/host$TOP" && mount -o bind /run/top "/host$TOP"; }
+	[ -e "/host$TOP/tests/init" ] ||
+		{ mkdir -p "/host$TOP" && mount -o bind /run/top "/host$TOP"; }
 }
 in_host()
 {
@@ -366,7 +368,8 @@ some()
 # be unloaded (which this does)
 nothing_left()
 {
-	[ -z "$(ls /proc/fs/ceph 2>/dev/null)" ] || { echo "mounts: $(ls /proc/fs/ceph)"; return 1; }
+	[ -z "$(ls /proc/fs/ceph 2>/dev/null)" ] ||
+		{ echo "mounts: $(ls /proc/fs/ceph)"; return 1; }
 	[ ! -e /sys/module/ceph ] || rmmod ceph || return
 	! grep '^ceph_inode_info ' /proc/slabinfo
 }

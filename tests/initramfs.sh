@@ -20,7 +20,8 @@ make_initrd() {
 
 	[ "$host_root" ] && wanted+=(9pnet_virtio 9p)
 	# what gcm(aes) consists of, as far as this kernel has it as modules
-	[ "$ms_mode" != secure ] || wanted+=(gcm ghash_generic ctr cryptd ghash_clmulni_intel aesni_intel)
+	[ "$ms_mode" != secure ] ||
+		wanted+=(gcm ghash_generic ctr cryptd ghash_clmulni_intel aesni_intel)
 	# what the kernel asks for by name with keys of aes256k, those of Ceph 20.2
 	[ ! "$release" ] || wanted+=(authenc cts krb5enc)
 	# shellcheck disable=SC2206 # a list
@@ -58,7 +59,8 @@ make_initrd() {
 
 	cp "$1" "$root/$([ "$run" ] && echo script || echo scenario)" &&
 	cat >"$root/etc/guest" <<-EOF || return
-		KVER='$kver' CEPH='$ceph' MODULE=$module PARAMS='${params//,/ }' FIXED=$fixed SCALE=$scale
+		KVER='$kver' CEPH='$ceph' MODULE=$module PARAMS='${params//,/ }'
+		FIXED=$fixed SCALE=$scale
 		$(for v in "${knobs[@]}"; do printf "%s='%s' " "$v" "${!v-}"; done)
 		RUN='${run##*/}' TOP='$top' ICOUNT='$([ "$accel" != tcg ] || echo "$icount")'
 		MS_MODE=$ms_mode MON=10.77.0.1:$port SECRET='$(<"$cluster/secret")'
@@ -76,8 +78,10 @@ build_kmods() {
 	mkdir -p "$dir" || return
 	(
 		flock 9
-		cp -u "$here"/kmod/* "$top/src/module/iput_compat.h" "$dir/" && cp -u "$top/Kbuild" "$dir/compat.mk" || exit
-		"$here/kernel" run "$kver" make -s -C "$build" M="$dir" modules >"$dir/log" 2>&1 && exit
+		cp -u "$here"/kmod/* "$top/src/module/iput_compat.h" "$dir/" &&
+			cp -u "$top/Kbuild" "$dir/compat.mk" || exit
+		"$here/kernel" run "$kver" make -s -C "$build" M="$dir" modules >"$dir/log" 2>&1 &&
+			exit
 		cat "$dir/log"
 		exit 1
 	) 9>"$dir/lock" >&2
@@ -103,5 +107,6 @@ client_program() {
 	local release='' cc=cc
 	[ ! -e "$cluster/pid/release" ] || read -r release <"$cluster/pid/release"
 	[ ! "$release" ] || cc="$here/kernel ceph $release cc"
-	compile "$cache/$1${release:+.$release}" "$here/clients/$1.c" -lcephfs && echo "$cache/$1${release:+.$release}"
+	compile "$cache/$1${release:+.$release}" "$here/clients/$1.c" -lcephfs &&
+		echo "$cache/$1${release:+.$release}"
 }

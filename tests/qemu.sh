@@ -40,7 +40,8 @@ start_guest() {
 
 	[ "$smp" -gt 1 ] && smp_mode=multi
 	local nodes=()
-	[ ! "$numa" ] || nodes=(-object "memory-backend-ram,id=m0,size=512M" -numa "node,memdev=m0,cpus=0"
+	[ ! "$numa" ] || nodes=(
+		-object "memory-backend-ram,id=m0,size=512M" -numa "node,memdev=m0,cpus=0"
 		-object "memory-backend-ram,id=m1,size=512M" -numa "node,memdev=m1,cpus=1")
 	for f in ctl mon; do
 		mkfifo "$work/$f.in" "$work/$f.out" || return
@@ -60,14 +61,15 @@ start_guest() {
 		setpriv --pdeathsig KILL "$qemu" \
 		-accel "$([ "$accel" = tcg ] && echo "tcg,thread=$smp_mode" || echo kvm)" \
 		${shift:+-icount "shift=$shift"} \
-		${machine:+-machine "$machine"} -cpu "$cpu" -smp "$smp${numa:+,sockets=2}" -m "$memory" "${nodes[@]}" -nodefaults -display none -no-reboot \
+		${machine:+-machine "$machine"} -cpu "$cpu" -smp "$smp${numa:+,sockets=2}" \
+		-m "$memory" "${nodes[@]}" -nodefaults -display none -no-reboot \
 		-kernel "$image" -initrd "$work/initrd" \
 		-append "console=ttyS0 no_timer_check loglevel=7 panic=-1 oops=panic sysrq_always_enabled log_buf_len=4M $append" \
 		-chardev "file,id=con,path=${console//,/,,}" -serial chardev:con \
 		-chardev "pipe,id=ctl,path=${work//,/,,}/ctl" -serial chardev:ctl \
 		-chardev "pipe,id=mon,path=${work//,/,,}/mon" -mon chardev=mon,mode=readline \
 		-netdev user,id=net -device virtio-net-pci,netdev=net,romfile= \
-		${host_root:+-virtfs local,path=/,mount_tag=root,security_model=none,readonly=on,multidevs=remap} \
+		${host_root:+-virtfs "local,path=/,mount_tag=root,security_model=none,readonly=on,multidevs=remap"} \
 		>"$work/qemu.log" 2>&1 &
 	qemu_pid=$!
 }

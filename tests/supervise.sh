@@ -27,8 +27,10 @@ host_command() {
 	client)	bin=$(client_program client) || return
 		exec timeout "$limit" "$here/cluster" exec "$cluster" "$bin" "${@:2}" ;;
 	model)	bin=$(client_program model) || return
-		if [ "${SEQUENCE-}" ]; then set -- "$SEQUENCE"; else set -- "$sequence" "$SEED" "$2"; fi
-		exec timeout $((timeout * scale)) "$here/cluster" exec "$cluster" "$bin" 7777 "$@" ;;
+		set -- "$sequence" "$SEED" "$2"
+		[ ! "${SEQUENCE-}" ] || set -- "$SEQUENCE"
+		exec timeout $((timeout * scale)) \
+			"$here/cluster" exec "$cluster" "$bin" 7777 "$@" ;;
 	net)	case $2 in
 		cut)  "$here/cluster" net "$cluster" ip link set lo down ;;
 		join) "$here/cluster" net "$cluster" ip link set lo up ;;

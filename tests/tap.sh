@@ -2,7 +2,8 @@
 # shellcheck shell=dash
 #
 # The one TAP emitter, for the host's bash and the guest's ash.  Whoever sources it
-# may redefine tap_out, through which every line goes.  The counters live in the sourcing shell: never call ok, not_ok or
+# may redefine tap_out, through which every line goes.  The counters live in the sourcing
+# shell: never call ok, not_ok or
 # check in a subshell.
 
 tap_n=0			# test points so far

@@ -289,7 +289,8 @@ static const struct command {
 	{ "snap", "PATH NAME", "a snapshot of directory PATH", 2, do_snap },
 	{ "rmsnap", "PATH NAME", "", 2, do_rmsnap },
 	{ "setxattr", "PATH NAME VALUE", "also quotas and layouts", 3, do_setxattr },
-	{ "extend", "PATH SIZE SECONDS", "writes SIZE bytes, keeps it open that long", 3, do_extend },
+	{ "extend", "PATH SIZE SECONDS", "writes SIZE bytes, keeps it open that long",
+	  3, do_extend },
 	{ "lock", "PATH SECONDS", "holds flock(LOCK_EX), says 'locked'", 2, do_lock },
 };
 

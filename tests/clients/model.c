@@ -685,8 +685,9 @@ static void where(const struct op *o, const struct answer *is)
 	if (IS("whole"))
 		in = file[n];
 	for (i = 0; o->side == L && i < is->ret && off + i < in->size; i++) {
-		for (from = i; i < is->ret && off + i < in->size && buf[i] != in->data[off + i]; i++)
-			;
+		for (from = i; i < is->ret && off + i < in->size; i++)
+			if (buf[i] == in->data[off + i])
+				break;
 		if (i > from)
 			printf("differs from %lld to %lld: 0x%02x, not 0x%02x\n", off + from,
 			       off + i - 1, buf[from] & 255, in->data[off + from] & 255);
@@ -752,7 +753,8 @@ int main(int argc, char **argv)
 		die(argv[2], 0);
 	state = replay ? 0 : strtoull(argv[3], NULL, 10);
 	if ((ret = ceph_create(&fs, "admin")) || (ret = ceph_conf_read_file(fs, NULL)) ||
-	    (ret = ceph_conf_set(fs, "client_permissions", "false")) || (ret = ceph_mount(fs, NULL)))
+	    (ret = ceph_conf_set(fs, "client_permissions", "false")) ||
+	    (ret = ceph_mount(fs, NULL)))
 		die("mount", ret);
 	if ((ret = ceph_mkdir(fs, "/m", 0755)) || (ret = ceph_mkdir(fs, "/m/s", 0755)))
 		die("mkdir", ret);

@@ -228,7 +228,8 @@ int main(int argc, char **argv)
 	for (s = 0; s < SLOTS; s++)
 		slot[s].fd = -1;
 	while (fgets(line, sizeof(line), in)) {
-		if (sscanf(line, "%15s %d %63s %63s %lld %lld %lld", op, &s, n1, n2, &a, &b, &c) != 7)
+		if (sscanf(line, "%15s %d %63s %63s %lld %lld %lld",
+			   op, &s, n1, n2, &a, &b, &c) != 7)
 			break;
 		value = 0;
 		ret = execute(op, s, n1, n2, a, b, c, &value);
