@@ -54,6 +54,7 @@ static int file_set(const char *val, const struct kernel_param *kp)
 		real_ops = mapping->a_ops;
 		skip_ops = *real_ops;
 		skip_ops.writepages = skip_writepages;
+		/* whoever sees skip_ops sees it filled in */
 		smp_store_release(&mapping->a_ops, &skip_ops);
 	}
 	path_put(&path);
@@ -74,6 +75,7 @@ static int on_kill(struct kprobe *p, struct pt_regs *regs)
 		WRITE_ONCE(killing, true);
 	return 0;
 }
+
 static struct kprobe kill_anon = { .symbol_name = "kill_anon_super", .pre_handler = on_kill };
 
 MODULE_DESCRIPTION("leaves one file dirty until the last sync of an umount (test only)");
