@@ -59,7 +59,8 @@ make_initrd() {
 	# beside the fork it is what a scenario wants to see do nothing
 	[ ! -r "$live_ko" ] || module "$live_ko" "$root/modules/ceph_iput_live.klp" || return
 	for kmod in $kmods; do
-		build_kmods && module "$cache/kmod/$kver/$kmod.ko" "$root/modules/$kmod.kmod" || return
+		build_kmods &&
+			module "$cache/kmod/$kver/$kmod.ko" "$root/modules/$kmod.kmod" || return
 	done
 	for program in $programs; do
 		build_program "$program" && cp "$cache/programs/$program" "$root/bin/" || return
