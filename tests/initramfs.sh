@@ -14,10 +14,10 @@ unpack() {
 	esac
 }
 
-# module KO FILE: a module that was built here, as dkms would install it.  Debugging
+# stripped KO FILE: a module that was built here, as dkms would install it.  Debugging
 # information is some 14 MB of ceph.ko, and the memory that it took while it was loaded
 # goes back during whatever comes next, a benchmark's workload for one.
-module() { strip --strip-debug -o "$2" "$1"; }
+stripped() { strip --strip-debug -o "$2" "$1"; }
 
 # make_initrd SCRIPT: SCRIPT is the scenario or what --run runs
 make_initrd() {
@@ -51,16 +51,16 @@ make_initrd() {
 		mv "$f" "${f%.ko*}.ko"
 	done
 	case $ceph in
-	fork | fsync | test) module "$ceph_ko" "$root/modules/ceph.ko" ;;
+	fork | fsync | test) stripped "$ceph_ko" "$root/modules/ceph.ko" ;;
 	*) unpack "$ceph_ko" >"$root/modules/ceph.ko" ;;
 	esac || return
 	# for a scenario that compares the two
 	unpack "$stock_ko" >"$root/modules/ceph.stock" || return
 	# beside the fork it is what a scenario wants to see do nothing
-	[ ! -r "$live_ko" ] || module "$live_ko" "$root/modules/ceph_iput_live.klp" || return
+	[ ! -r "$live_ko" ] || stripped "$live_ko" "$root/modules/ceph_iput_live.klp" || return
 	for kmod in $kmods; do
 		build_kmods &&
-			module "$cache/kmod/$kver/$kmod.ko" "$root/modules/$kmod.kmod" || return
+			stripped "$cache/kmod/$kver/$kmod.ko" "$root/modules/$kmod.kmod" || return
 	done
 	for program in $programs; do
 		build_program "$program" && cp "$cache/programs/$program" "$root/bin/" || return

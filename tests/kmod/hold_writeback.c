@@ -18,11 +18,10 @@
 
 #include <linux/fs.h>
 #include <linux/module.h>
-#include <linux/namei.h>
-#include <linux/string.h>
 #include <linux/wait.h>
 #include <linux/writeback.h>
 
+#include "inode_at.h"
 #include "iput_compat.h"
 
 /*
@@ -82,20 +81,11 @@ static int hold_writepages(struct address_space *mapping, struct writeback_contr
 
 static int file_set(const char *val, const struct kernel_param *kp)
 {
-	char *name = kstrdup(val, GFP_KERNEL);
-	struct inode *inode;
-	struct path path;
+	struct inode *inode = inode_at(val);
 	int ret;
 
-	if (!name)
-		return -ENOMEM;
-	ret = kern_path(strim(name), LOOKUP_FOLLOW, &path);
-	kfree(name);
-	if (ret)
-		return ret;
-	inode = d_inode(path.dentry);
-	ihold(inode);
-	path_put(&path);
+	if (IS_ERR(inode))
+		return PTR_ERR(inode);
 
 	ret = -EINVAL;
 	if (!S_ISREG(inode->i_mode) || !inode->i_mapping->a_ops->writepages)

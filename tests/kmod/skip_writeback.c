@@ -14,9 +14,9 @@
 #include <linux/fs.h>
 #include <linux/kprobes.h>
 #include <linux/module.h>
-#include <linux/namei.h>
-#include <linux/string.h>
 #include <linux/writeback.h>
+
+#include "inode_at.h"
 
 /* Set once, before skip_ops is seen by anyone */
 static const struct address_space_operations *real_ops;
@@ -36,18 +36,13 @@ static int skip_writepages(struct address_space *mapping, struct writeback_contr
 
 static int file_set(const char *val, const struct kernel_param *kp)
 {
-	char *name = kstrdup(val, GFP_KERNEL);
+	struct inode *inode = inode_at(val);
 	struct address_space *mapping;
-	struct path path;
-	int ret;
+	int ret = 0;
 
-	if (!name)
-		return -ENOMEM;
-	ret = kern_path(strim(name), LOOKUP_FOLLOW, &path);
-	kfree(name);
-	if (ret)
-		return ret;
-	mapping = d_inode(path.dentry)->i_mapping;
+	if (IS_ERR(inode))
+		return PTR_ERR(inode);
+	mapping = inode->i_mapping;
 	if (real_ops || !mapping->a_ops->writepages) {
 		ret = -EINVAL;
 	} else {
@@ -57,7 +52,7 @@ static int file_set(const char *val, const struct kernel_param *kp)
 		/* whoever sees skip_ops sees it filled in */
 		smp_store_release(&mapping->a_ops, &skip_ops);
 	}
-	path_put(&path);
+	iput(inode);
 	return ret;
 }
 
