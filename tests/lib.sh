@@ -28,7 +28,7 @@ signals_exit() {
 	trap 'exit 129' HUP
 }
 
-# in_wait CMD...: so that a signal ends the wait for it at once; then end_child is due
+# in_wait CMD...: so that a signal ends the wait for it at once; then end_child [SIGNAL] is due
 child=
 in_wait() {
 	"$@" &
@@ -40,8 +40,8 @@ in_wait() {
 }
 end_child() {
 	[ "$child" ] || return 0
-	kill -TERM "$child" 2>/dev/null
-	wait "$child"
+	kill "-${1-TERM}" "$child" 2>/dev/null
+	wait "$child" 2>/dev/null
 	child=
 }
 
