@@ -28,8 +28,9 @@ signals_exit() {
 	trap 'exit 129' HUP
 }
 
-# in_wait CMD...: so that a signal ends the wait for it at once; then end_child [SIGNAL] is due
+# in_wait CMD...: so that a signal ends the wait for it at once; then end_child is due
 child=
+child_signal=TERM
 in_wait() {
 	"$@" &
 	child=$!
@@ -40,7 +41,7 @@ in_wait() {
 }
 end_child() {
 	[ "$child" ] || return 0
-	kill "-${1-TERM}" "$child" 2>/dev/null
+	kill "-$child_signal" "$child" 2>/dev/null
 	wait "$child" 2>/dev/null
 	child=
 }
