@@ -15,9 +15,9 @@ STORE ?=
 # What each of the two commands of the README needs, on Debian.
 INSTALL_PACKAGES := coccinelle dkms gcc jq kmod libpython3-dev make xz-utils
 CHECK_PACKAGES := $(INSTALL_PACKAGES) binutils busybox-static bzip2 ceph-base ceph-common \
-	ceph-mds ceph-mgr ceph-mon ceph-osd cpio debhelper dpkg-dev e2fsprogs fio git gnupg iproute2 \
-	libc6-dev libcephfs-dev libtap-formatter-junit-perl lintian mmdebstrap openssl patch perl \
-	qemu-system-x86 rpm rpmlint shellcheck sparse unifdef zstd
+	ceph-mds ceph-mgr ceph-mon ceph-osd cpio debhelper dpkg-dev e2fsprogs fio git gnupg \
+	iproute2 libc6-dev libcephfs-dev libtap-formatter-junit-perl lintian mmdebstrap openssl \
+	patch perl qemu-system-x86 rpm rpmlint shellcheck sparse unifdef zstd
 # ... and the workloads of make check-all.
 WORKLOAD_PACKAGES := bonnie++ dbench postgresql rsync sqlite3 stress-ng
 
@@ -32,8 +32,8 @@ sources := src/package/derive-fork src/module/async_iput.cocci \
 
 .PHONY: help
 help:
-	@awk '/^##@ / { print (n++ ? "\n" : "") substr($$0, 5) } /^## / { print " " substr($$0, 3) }' \
-		$(firstword $(MAKEFILE_LIST))
+	@awk '/^##@ / { print (n++ ? "\n" : "") substr($$0, 5) } \
+		/^## / { print " " substr($$0, 3) }' $(firstword $(MAKEFILE_LIST))
 
 ##@ On this host, as root
 ## install [KVER=...]      build the fork and install it with dkms
@@ -105,7 +105,8 @@ demo: packages
 # On the newest kernel of tests/kernel list, or KVER.
 bench bench-scale bench-micro:
 	tests/packages $(CHECK_PACKAGES) gnuplot-nox python3
-	tests/bench $(if $(filter command,$(origin KVER)),--kernel $(KVER)) $(patsubst bench-%,--%,$(filter-out bench,$@))
+	tests/bench $(if $(filter command,$(origin KVER)),--kernel $(KVER)) \
+		$(patsubst bench-%,--%,$(filter-out bench,$@))
 
 # The long ones: more variants of the scenarios, more rounds of those with rounds.
 check-all: packages
@@ -153,8 +154,9 @@ install-command:
 	install -D -m 755 src/host/$(NAME) $(DESTDIR)$(SBINDIR)/$(NAME)
 	install -D -m 755 src/host/deadlock $(DESTDIR)$(PREFIX)/libexec/$(NAME)/deadlock
 	for unit in $(NAME)-metrics.service $(NAME)-metrics.timer; do \
-		install -d $(DESTDIR)$(UNITDIR) && sed 's|/usr/local/sbin|$(SBINDIR)|' src/host/$$unit \
-			>$(DESTDIR)$(UNITDIR)/$$unit && chmod 644 $(DESTDIR)$(UNITDIR)/$$unit || exit; \
+		install -d $(DESTDIR)$(UNITDIR) && sed 's|/usr/local/sbin|$(SBINDIR)|' \
+			src/host/$$unit >$(DESTDIR)$(UNITDIR)/$$unit && \
+			chmod 644 $(DESTDIR)$(UNITDIR)/$$unit || exit; \
 	done
 	install -D -m 644 src/host/$(NAME).8 $(DESTDIR)$(PREFIX)/share/man/man8/$(NAME).8
 	install -D -m 644 src/host/$(NAME).bash-completion \
@@ -177,7 +179,8 @@ uninstall-files:
 	rm -rf $(DESTDIR)$(PREFIX)/libexec/$(NAME)
 	[ "$(DESTDIR)" ] || ! command -v systemctl >/dev/null || \
 		systemctl disable --now $(NAME)-metrics.timer 2>/dev/null || :
-	rm -f $(DESTDIR)$(UNITDIR)/$(NAME)-metrics.service $(DESTDIR)$(UNITDIR)/$(NAME)-metrics.timer
+	rm -f $(DESTDIR)$(UNITDIR)/$(NAME)-metrics.service \
+		$(DESTDIR)$(UNITDIR)/$(NAME)-metrics.timer
 
 # Out of the tree, and from what belongs in the package only.
 deb:
@@ -208,7 +211,8 @@ version:
 	@for said in "NEWS: $$(sed -n '1s/^$(NAME) //p' NEWS)" \
 		"debian/changelog: $$(sed -n '1s/.*(\(.*\)).*/\1/p' debian/changelog)" \
 		"rpm's Version: $$(sed -n 's/^Version: *//p' rpm/$(NAME).spec)" \
-		"rpm's %changelog: $$(sed -n '/^%changelog/{n;s/.* - \(.*\)-1$$/\1/p}' rpm/$(NAME).spec)"; do \
+		"rpm's %changelog: $$(sed -n '/^%changelog/{n;s/.* - \(.*\)-1$$/\1/p}' \
+			rpm/$(NAME).spec)"; do \
 		[ "$${said#*: }" = "$(VERSION)" ] || \
 			{ echo "dkms.conf says version $(VERSION); $$said" >&2; exit 1; }; \
 	done
