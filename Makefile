@@ -86,10 +86,12 @@ series: $(FORK)/provenance
 ## bench [KVER=...]        the fork's cost beside stock's; ROUNDS, FILES: shorter
 ## bench-scale             storms of 1,000, 10,000 and 100,000 inodes
 ## bench-micro             the instructions of one reference
+## bench-latency           operations and umount while up to 10,000 evictions wait
 ## soak [MINUTES=30]       random faults under load; SEED=N repeats a run
 ## demo                    stock hangs, the fork goes on: side by side
 ## packages                install what the tests need
-.PHONY: lint packages check check-all check-debug check-host soak bench bench-scale bench-micro demo
+.PHONY: lint packages check check-all check-debug check-host soak bench bench-scale bench-micro \
+	bench-latency demo
 lint:
 	tests/static --quick
 
@@ -103,7 +105,7 @@ demo: packages
 	tests/demo
 
 # On the newest kernel of tests/kernel list, or KVER.
-bench bench-scale bench-micro:
+bench bench-scale bench-micro bench-latency:
 	tests/packages $(CHECK_PACKAGES) gnuplot-nox python3
 	tests/bench $(if $(filter command,$(origin KVER)),--kernel $(KVER)) \
 		$(patsubst bench-%,--%,$(filter-out bench,$@))

@@ -196,6 +196,21 @@ unload_live()
 	echo 0 >$live/enabled && wait_for 30 live_is_off && rmmod ceph_iput_live
 }
 
+# load_variant stock|live|fork|off: in place of the ceph.ko that is loaded; off is the
+# fork with async_iput=0. For benchmarks: $CEPH has to be the fork.
+load_variant()
+{
+	[ ! -e $live ] || unload_live || return
+	rmmod ceph || return
+	# shellcheck disable=SC2086 # a list
+	case $1 in
+	stock)	insmod /modules/ceph.stock ;;
+	live)	insmod /modules/ceph.stock && PARAMS='' load_live ;;
+	fork)	insmod /modules/ceph.ko $PARAMS ;;
+	off)	insmod /modules/ceph.ko $PARAMS async_iput=0 ;;
+	esac
+}
+
 # load_kmod NAME [PARAM=VALUE...]: a module of tests/kmod, named in kmods=
 load_kmod()
 {

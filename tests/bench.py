@@ -6,6 +6,8 @@ usage: tests/bench.py table DATA          Markdown; the exit status is the verdi
        tests/bench.py plot DATA           SVG of the storm
        tests/bench.py scale DATA          Markdown
        tests/bench.py micro DATA          Markdown
+       tests/bench.py latency DATA        Markdown
+       tests/bench.py curves DATA         SVG of the latencies
 
 DATA is what tests/bench says in its head. Ratios are stock's by the variant's,
 within a round: 1 is as good, less is worse. Their spread is that between the order
@@ -14,6 +16,7 @@ have none.
 """
 
 import collections
+import itertools
 import math
 import statistics
 import subprocess
@@ -241,18 +244,146 @@ def micro(path):
     for who, values in pair.items():
         row(names[who].split(",")[0], "{:.1f} ({:.1f}-{:.1f})".format(
             statistics.median(values), min(values), max(values)))
-    header("the last one to N inodes", "N", "who drops it", "an inode")
+    header("the last one to N inodes", "N", "who drops it", "an inode",
+           "all tasks, an inode (all rounds)")
+    most = max(n for _, _, n in final)
     for (variant, by, n), values in sorted(final.items(), reverse=True):
         if n:
             own = min(v[0] for v in values)
-            row(names[variant, by], n, round(own), round(own / n))
-    print("\nThe least of all rounds. What all tasks spend until everything is at rest is in the"
-          "\ndata, too; but it scatters by 30,000 from run to run, which is more than a worker's part.")
+            total = "-"
+            if n == most:
+                rest = statistics.median(v[1] for v in final[variant, by, 0])
+                each = [(v[1] - rest) / n for v in values]
+                total = "{:.0f} ({:.0f}-{:.0f})".format(
+                    statistics.median(each), min(each), max(each))
+            row(names[variant, by], n, round(own), round(own / n), total)
+    print("\nWho drops it: the least of all rounds. All tasks: until everything is at rest, less"
+          "\nwhat they spend in that time without; the median. That scatters by tens of thousands"
+          "\nfrom run to run, so it takes many inodes.")
+    return 0
+
+
+KINDS = {
+    "create": "create", "stat": "stat, from the MDS", "read": "read, from the OSD",
+    "write": "write, to the OSD", "revoke": "a cap is revoked",
+}
+
+
+def latencies(path):
+    """What is about the run; of each (kind, variant, N), a list of ms for each turn, whether
+    it stalled, and the list for the same mount before; umounts' (ms, after the answer)"""
+    about, _, lines = read(path)
+    turns, stalled = collections.defaultdict(list), set()
+    umounts, before = collections.defaultdict(list), {}
+    for _, variant, words in lines:
+        if words[0] == "umount":
+            rest = None if words[3] == "-" else int(words[3])
+            umounts[variant, int(words[1])].append((int(words[2]), rest))
+        elif words[0] == "latency":
+            n, kind, values = int(words[1]), words[2], words[3:]
+            key = kind, variant, n
+            if values[-1:] == ["-"]:
+                stalled.add(key)
+                values.pop()
+            values = [int(us) / 1000 for us in values]
+            if n == 0:
+                before[kind, variant] = values
+            turns[key].append((values, before[kind, variant]))
+    if {kind for kind, _, _ in turns} != set(KINDS):
+        raise Incomplete("not all operations were measured")
+    if any(n and variant == "stock" and (kind, variant, n) not in stalled
+           for kind, variant, n in turns):
+        raise Incomplete("on stock operations returned: evictions did not stall it")
+    return about, turns, stalled, umounts
+
+
+def latency(path):
+    about, turns, stalled, umounts = latencies(path)
+    variants = list(dict.fromkeys(variant for _, variant, _ in turns))
+    sizes = sorted({n for _, _, n in turns})
+    print("\n".join(about))
+    header("ms, the 50th, the 99th percentile, the highest", "evictions that wait",
+           *itertools.chain(*((v, v + ": by before") for v in variants)))
+    fewest = math.inf
+    for kind, n in itertools.product(KINDS, sizes):
+        cells = []
+        for variant in variants:
+            key = kind, variant, n
+            values = sorted(itertools.chain(*(after for after, _ in turns.get(key, ()))))
+            if key in stalled:
+                cells += ["stalls", "-"]
+                continue
+            if len(values) < 2:
+                cells += ["not measured", "-"]
+                continue
+            fewest = min(fewest, len(values))
+            cells.append("{:.1f}, {:.1f}, {:.1f}".format(
+                statistics.median(values),
+                statistics.quantiles(values, n=100, method="inclusive")[98], values[-1]))
+            ratios = [statistics.median(after) / statistics.median(first)
+                      for after, first in turns[key]]
+            cells.append("{:.2f} ({:.2f}-{:.2f})".format(
+                statistics.median(ratios), min(ratios), max(ratios)) if n else "1")
+        row(KINDS[kind], n, *cells)
+    print("\nAt least {} of each, by the guest's clock. By before: the 50th percentile, by that"
+          "\nof the same mount without them; all turns. stalls: one did not return for seconds,"
+          "\nand only did when the OSD went on.".format(fewest))
+    header("umount", "evictions that wait",
+           "ms from the call, the OSD goes on at once (all rounds)",
+           "of these after the OSD's answer")
+    for (variant, n), values in sorted(umounts.items(), key=lambda item: item[0]):
+        spread = []
+        for ms in zip(*values):
+            spread.append("-" if None in ms else "{:.0f} ({}-{})".format(
+                statistics.median(ms), min(ms), max(ms)))
+        row(variant, n, *spread)
+    return 0
+
+
+def curves(path):
+    _, turns, _, umounts = latencies(path)
+    colours = ["#7f7f7f", "#2ca02c", "#ff7f0e", "#1f77b4", "#9467bd", "#8c564b"]
+    sizes = sorted({n for _, _, n in turns})
+    script, plots = "", []
+    for kind, title in KINDS.items():
+        lines = []
+        for (of, variant, n), values in sorted(turns.items()):
+            values = sorted(itertools.chain(*(after for after, _ in values)))
+            if of != kind or not values:
+                continue
+            name = "{}_{}_{}".format(kind, variant, n)
+            points = [(ms, 100 * (i + 1) / len(values)) for i, ms in enumerate(values)]
+            script += block(name, [points])
+            lines.append('${} using 1:2 with lines lc "{}" dt {} title "{}, {} wait"'.format(
+                name, colours[sizes.index(n) % len(colours)], 2 if variant == "stock" else 1,
+                variant, n))
+        plots.append((title, lines))
+    script += block("umounts", [[(n, ms) for ms, _ in values]
+                                for (variant, n), values in sorted(umounts.items())
+                                if variant == "fork"])
+    script += """
+        set terminal svg size 1200,700 noenhanced background "white"
+        set multiplot layout 2,3
+        set logscale x
+        set key bottom right
+        set xlabel "ms"
+        set ylabel "% that take no longer"
+        """
+    for title, lines in plots:
+        script += 'set title "{}"\nplot {}\n'.format(title, ", ".join(lines))
+    gnuplot(script + """
+        set title "umount of the fork, the OSD goes on at once"
+        set xlabel "evictions that wait, and 1"
+        set ylabel "ms"
+        set yrange [0:*]
+        plot $umounts using ($1 + 1):2 with points pt 7 notitle
+        """)
     return 0
 
 
 def main():
-    commands = {"table": table, "plot": plot, "scale": scale, "micro": micro}
+    commands = {"table": table, "plot": plot, "scale": scale, "micro": micro,
+                "latency": latency, "curves": curves}
     if len(sys.argv) != 3 or sys.argv[1] not in commands:
         print(__doc__, file=sys.stderr)
         return 2

@@ -33,7 +33,7 @@
 #include <linux/timer.h>
 #include <linux/workqueue.h>
 
-#define SLOTS 64
+#define SLOTS 16384
 #define PAIRS 10000
 
 /*
