@@ -90,8 +90,8 @@ series: $(FORK)/provenance
 ## soak [MINUTES=30]       random faults under load; SEED=N repeats a run
 ## demo                    stock hangs, the fork goes on: side by side
 ## packages                install what the tests need
-.PHONY: lint packages check check-all check-debug check-host soak bench bench-scale bench-micro \
-	bench-latency demo
+.PHONY: lint packages check check-all check-debug check-host soak demo
+.PHONY: bench bench-scale bench-micro bench-latency
 lint:
 	tests/static --quick
 
