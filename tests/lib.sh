@@ -28,6 +28,9 @@ signals_exit() {
 	trap 'exit 129' HUP
 }
 
+# is_arm64 KVER: all others are amd64's, as this system is
+is_arm64() { [[ $1 == *-arm64 ]]; }
+
 # in_wait CMD...: so that a signal ends the wait for it at once; then end_child is due
 child=
 child_signal=TERM
