@@ -18,6 +18,8 @@ CHECK_PACKAGES := $(INSTALL_PACKAGES) binutils busybox-static bzip2 ceph-base ce
 	ceph-mds ceph-mgr ceph-mon ceph-osd cpio debhelper dpkg-dev e2fsprogs fio git gnupg \
 	iproute2 libc6-dev libcephfs-dev libtap-formatter-junit-perl lintian mmdebstrap openssl \
 	patch perl qemu-system-x86 rpm rpmlint shellcheck sparse unifdef zstd
+# ... those of make check-arm64.
+ARM64_PACKAGES := gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-system-arm
 # ... and the workloads of make check-all.
 WORKLOAD_PACKAGES := bonnie++ dbench postgresql rsync sqlite3 stress-ng
 
@@ -81,6 +83,7 @@ series: $(FORK)/provenance
 ## lint                    what can be said in a minute, without building
 ## check                   all tests, as CI runs them
 ## check-all               the same in full length: hours
+## check-arm64             stock and fork on Debian's arm64 kernels, emulated
 ## check-debug             the scenarios on a kernel with lockdep, KASAN and kmemleak
 ## check-host [HOST=...]   the packages on a Debian that boots; SUITE=...: another one
 ## bench [KVER=...]        the fork's cost beside stock's; ROUNDS, FILES: shorter
@@ -90,7 +93,7 @@ series: $(FORK)/provenance
 ## soak [MINUTES=30]       random faults under load; SEED=N repeats a run
 ## demo                    stock hangs, the fork goes on: side by side
 ## packages                install what the tests need
-.PHONY: lint packages check check-all check-debug check-host soak demo
+.PHONY: lint packages check check-all check-arm64 check-debug check-host soak demo
 .PHONY: bench bench-scale bench-micro bench-latency
 lint:
 	tests/static --quick
@@ -114,6 +117,12 @@ bench bench-scale bench-micro bench-latency:
 check-all: packages
 	tests/packages $(WORKLOAD_PACKAGES)
 	ALL=1 ROUNDS=1000 tests/check
+
+# tests/packages asks the archive about amd64 alone.
+check-arm64: packages
+	tests/packages $(ARM64_PACKAGES)
+	tests/kernel update --arm64
+	tests/check --arm64
 
 # Faults at random under load, on the newest kernel under test or SOAK_KVER.
 MINUTES ?= 30

@@ -47,6 +47,7 @@
 #   MON2, SECRET2  those of the second cluster
 #   RUN       name of the script of tests/guest --run, else empty
 #   TOP       where this source tree is on the host
+#   CTL       the serial port to the host
 #   ICOUNT    the scenario's icount=, where the guest is emulated; else empty
 
 # --- the host, and time --------------------------------------------------------
@@ -257,9 +258,13 @@ keep_counters()
 # would take an applet of its own).
 mount_host_root()
 {
-	mkdir /host
-	mount -t 9p -o ro,trans=virtio,version=9p2000.L,cache=loose,msize=262144 root /host ||
-		return
+	if [ -d /host ]; then	# another architecture's
+		chroot /host /bin/busybox --install -s /bin || return
+	else
+		mkdir /host
+		mount -t 9p -o ro,trans=virtio,version=9p2000.L,cache=loose,msize=262144 \
+			root /host || return
+	fi
 	for d in proc sys dev; do
 		mount -o bind /$d /host/$d || return
 	done

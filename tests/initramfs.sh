@@ -17,12 +17,13 @@ unpack() {
 # stripped KO FILE: a module that was built here, as dkms would install it.  Debugging
 # information is some 14 MB of ceph.ko, and the memory that it took while it was loaded
 # goes back during whatever comes next, a benchmark's workload for one.
-stripped() { strip --strip-debug -o "$2" "$1"; }
+stripped() { "${cross}strip" --strip-debug -o "$2" "$1"; }
 
 # make_initrd SCRIPT: SCRIPT is the scenario or what --run runs
 make_initrd() {
 	local root=$work/root n=10 m f v wanted=(virtio_pci virtio_net) kmod program
 
+	! is_arm64 "$kver" || wanted+=(virtio_input)
 	[ "$host_root" ] && wanted+=(9pnet_virtio 9p)
 	# what gcm(aes) consists of, as far as this kernel has it as modules
 	[ "$ms_mode" != secure ] ||
@@ -32,9 +33,13 @@ make_initrd() {
 	# shellcheck disable=SC2206 # a list
 	wanted+=($modules)
 	mkdir -p "$root"/{bin,etc,modules} || return
-	cp "$(command -v busybox)" "$root/bin/busybox" &&
+	cp "$busybox" "$root/bin/busybox" &&
 	ln -s busybox "$root/bin/sh" &&
 	cp "$here"/{init,api.sh,tap.sh} "$root/" || return
+
+	if [ "$host_root" ] && is_arm64 "$kver"; then
+		make_host_root "$root/host" || return
+	fi
 
 	# the closure in the order of loading; ceph.ko itself is the one asked for
 	while read -r m f _; do
@@ -63,13 +68,14 @@ make_initrd() {
 			stripped "$cache/kmod/$kver/$kmod.ko" "$root/modules/$kmod.kmod" || return
 	done
 	for program in $programs; do
-		build_program "$program" && cp "$cache/programs/$program" "$root/bin/" || return
+		build_program "$program" &&
+			cp "$cache/programs/$cross$program" "$root/bin/$program" || return
 	done
 
 	cp "$1" "$root/$([ "$run" ] && echo script || echo scenario)" &&
 	cat >"$root/etc/guest" <<-EOF || return
 		KVER='$kver' CEPH='$ceph' MODULE=$module PARAMS='${params//,/ }'
-		FIXED=$fixed SCALE=$scale
+		FIXED=$fixed SCALE=$scale CTL=$(is_arm64 "$kver" && echo ttyS0 || echo ttyS1)
 		$(for v in "${knobs[@]}"; do printf "%s='%s' " "$v" "${!v-}"; done)
 		RUN='${run##*/}' TOP='$top' ICOUNT='$([ "$accel" != tcg ] || echo "$icount")'
 		MS_MODE=$ms_mode MON=10.77.0.1:$port SECRET='$(<"$cluster/secret")'
@@ -96,6 +102,15 @@ build_kmods() {
 	) 9>"$dir/lock" >&2
 }
 
+# make_host_root DIR: where the programs of the host's root are of another architecture,
+# these take their place
+make_host_root() {
+	mkdir -p "$1"/{bin,usr,proc,sys,dev,tmp,run,mnt} "$1$top/src" "$1$top/tests" &&
+		cp "$busybox" "$1/bin/busybox" && cp "${busybox%/*}/bash-static" "$1/bin/bash" &&
+		ln -s ../bin "$1/usr/bin" && cp -r "$top/src/host" "$1$top/src/" &&
+		cp "$here/init" "$1$top/tests/"
+}
+
 # compile BIN SOURCE CCARGS...: by $cc, unless it is newer than that and the header
 compile() {
 	local bin=$1 src=$2
@@ -107,7 +122,8 @@ compile() {
 
 # build_program NAME: tests/programs/NAME.c, static, as the guest has no libraries
 build_program() {
-	compile "$cache/programs/$1" "$here/programs/$1.c" -static -pthread
+	local cc=${cross}gcc
+	compile "$cache/programs/$cross$1" "$here/programs/$1.c" -static -pthread
 }
 
 # client_program NAME: the path of tests/clients/NAME.c, compiled if need be, by the

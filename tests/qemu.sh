@@ -34,12 +34,17 @@ choose_accel() {
 # The guest must not be able to hang the harness: the channels are FIFOs opened
 # for both directions, which never block when QEMU is gone.
 start_guest() {
-	local smp_mode=single f shift='' cpu=max
+	local smp_mode=single f shift='' cpu=max tty=ttyS0 args='no_timer_check ' ctl
+	ctl=(-serial chardev:ctl)
 	# An emulated string instruction counts once for each turn, so by words, not bytes.
 	[ "$accel" != tcg ] || [ ! "$icount" ] || shift=$icount cpu=max,erms=off,fsrm=off
 	# With five levels of page tables KASAN takes memory for none while identify_cpu()
 	# has cleared the CPU's features: an interrupt just then is reported (7.3).
 	[[ $kver != *-debug ]] || cpu=max,la57=off
+
+	# virt has one serial port, and no keyboard for sysrq.
+	! is_arm64 "$kver" || cpu=cortex-a72 tty=ttyAMA0 args='' \
+		ctl=(-device "pci-serial,chardev=ctl" -device virtio-keyboard-pci)
 
 	[ "$smp" -gt 1 ] && smp_mode=multi
 	local nodes=()
@@ -67,9 +72,9 @@ start_guest() {
 		${machine:+-machine "$machine"} -cpu "$cpu" -smp "$smp${numa:+,sockets=2}" \
 		-m "$memory" "${nodes[@]}" -nodefaults -display none -no-reboot \
 		-kernel "$image" -initrd "$work/initrd" \
-		-append "console=ttyS0 no_timer_check loglevel=7 panic=-1 oops=panic sysrq_always_enabled log_buf_len=4M $append" \
+		-append "console=$tty ${args}loglevel=7 panic=-1 oops=panic sysrq_always_enabled log_buf_len=4M $append" \
 		-chardev "file,id=con,path=${console//,/,,}" -serial chardev:con \
-		-chardev "pipe,id=ctl,path=${work//,/,,}/ctl" -serial chardev:ctl \
+		-chardev "pipe,id=ctl,path=${work//,/,,}/ctl" "${ctl[@]}" \
 		-chardev "pipe,id=mon,path=${work//,/,,}/mon" -mon chardev=mon,mode=readline \
 		-netdev user,id=net -device virtio-net-pci,netdev=net,romfile= \
 		${host_root:+-virtfs "local,path=/,mount_tag=root,security_model=none,readonly=on,multidevs=remap"} \

@@ -42,7 +42,7 @@ static DEFINE_RAW_SPINLOCK(lock);
 static struct table evictions, waits;
 static u64 evicted, last_ns, missed;
 
-static const char in_syscall[] = "syscall", in_kthread[] = "kthread";
+static const char by_syscall[] = "syscall", by_kthread[] = "kthread";
 
 static int entered(struct kretprobe_instance *ri, struct pt_regs *regs)
 {
@@ -58,7 +58,7 @@ static void count(struct table *t, u64 ns)
 {
 	struct work_struct *work = current_work();
 	const void *key = work ? (void *)work->func :
-		current->flags & PF_KTHREAD ? (const void *)in_kthread : in_syscall;
+		current->flags & PF_KTHREAD ? (const void *)by_kthread : by_syscall;
 	struct context *c;
 
 	for (c = t->contexts; c < t->contexts + t->n && c->key != key; c++)
@@ -125,7 +125,7 @@ static int table_get(char *buf, const struct kernel_param *kp)
 	for (c = copy.contexts; c < copy.contexts + copy.n; c++) {
 		len += sysfs_emit_at(buf, len, "%llu %llu %llu ", c->n, c->ns,
 				     c->longest_ns);
-		if (c->key == in_syscall || c->key == in_kthread)
+		if (c->key == by_syscall || c->key == by_kthread)
 			len += sysfs_emit_at(buf, len, "%s\n",
 					     (const char *)c->key);
 		else
