@@ -117,6 +117,7 @@ wait_for()
 	until "$@"; do
 		if [ "$(now)" -ge "$wait_end" ]; then
 			echo "gave up waiting for: $*"
+			grep . /proc/fs/ceph/* 2>/dev/null
 			return 1
 		fi
 		usleep 50000
