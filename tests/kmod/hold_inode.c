@@ -216,15 +216,21 @@ static int held_get(char *buf, const struct kernel_param *kp)
 	return sysfs_emit(buf, "%u\n", n_inodes - READ_ONCE(done));
 }
 
-/* Not while put_all() works: the inodes are ours only until then. */
+/*
+ * Not while put_all() works: the inodes are ours only until then.  A dentry that
+ * somebody else had a reference to while "hold" was at work goes now.
+ */
 static int last_get(char *buf, const struct kernel_param *kp)
 {
 	unsigned int i, n = 0;
 
 	if (work_busy(&put_work))
 		return -EBUSY;
-	for (i = done; i < n_inodes; i++)
+	for (i = done; i < n_inodes; i++) {
+		if (atomic_read(&inodes[i]->i_count) > 1)
+			d_prune_aliases(inodes[i]);
 		n += atomic_read(&inodes[i]->i_count) == 1;
+	}
 	return sysfs_emit(buf, "%u\n", n);
 }
 
