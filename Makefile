@@ -14,10 +14,11 @@ STORE ?=
 
 # What each of the two commands of the README needs, on Debian.
 INSTALL_PACKAGES := coccinelle dkms gcc jq kmod libpython3-dev make xz-utils
-CHECK_PACKAGES := $(INSTALL_PACKAGES) binutils busybox-static bzip2 ceph-base ceph-common \
-	ceph-mds ceph-mgr ceph-mon ceph-osd cpio debhelper dpkg-dev e2fsprogs fio git gnupg \
-	iproute2 libc6-dev libcephfs-dev libtap-formatter-junit-perl lintian mmdebstrap openssl \
-	patch perl qemu-system-x86 rpm rpmlint shellcheck sparse unifdef zstd
+CHECK_PACKAGES := $(INSTALL_PACKAGES) binutils build-essential busybox-static bzip2 \
+	ceph-base ceph-common ceph-mds ceph-mgr ceph-mon ceph-osd cpio debhelper dpkg-dev \
+	e2fsprogs fio git gnupg iproute2 libc6-dev libcephfs-dev libtap-formatter-junit-perl \
+	lintian mmdebstrap openssl patch perl qemu-system-x86 rpm rpmlint shellcheck sparse \
+	unifdef zstd
 # ... those of make check-arm64.
 ARM64_PACKAGES := gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-system-arm
 # ... and the workloads of make check-all.
