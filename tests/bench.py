@@ -249,17 +249,17 @@ def micro(path):
     most = max(n for _, _, n in final)
     for (variant, by, n), values in sorted(final.items(), reverse=True):
         if n:
-            own = min(v[0] for v in values)
-            total = "-"
+            own = statistics.median(v[0] for v in values)
+            cells = round(own), round(own / n), "-"
             if n == most:
                 rest = statistics.median(v[1] for v in final[variant, by, 0])
                 each = [(v[1] - rest) / n for v in values]
-                total = "{:.0f} ({:.0f}-{:.0f})".format(
+                cells = "-", "-", "{:.0f} ({:.0f}-{:.0f})".format(
                     statistics.median(each), min(each), max(each))
-            row(names[variant, by], n, round(own), round(own / n), total)
-    print("\nWho drops it: the least of all rounds. All tasks: until everything is at rest, less"
-          "\nwhat they spend in that time without; the median. That scatters by tens of thousands"
-          "\nfrom run to run, so it takes many inodes.")
+            row(names[variant, by], n, *cells)
+    print("\nWho drops it: the median; with many inodes others run in between. All tasks:"
+          "\nuntil everything is at rest, less what they spend in that time without; the median. That"
+          "\nscatters by tens of thousands from run to run, so it takes many inodes.")
     return 0
 
 
