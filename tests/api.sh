@@ -109,7 +109,8 @@ hangs()
 # still_hung: true if what the last within or hangs left behind is running yet
 still_hung() { [ ! -e "$within_status" ]; }
 
-# wait_for SECONDS CMD...: until CMD, which must not block, is true
+# wait_for SECONDS CMD...: until CMD, which must not block, is true; giving up keeps the
+# counters
 wait_for()
 {
 	wait_end=$(($(now) + $1 * SCALE * 100))
@@ -117,7 +118,7 @@ wait_for()
 	until "$@"; do
 		if [ "$(now)" -ge "$wait_end" ]; then
 			echo "gave up waiting for: $*"
-			grep . /proc/fs/ceph/* 2>/dev/null
+			keep_counters
 			return 1
 		fi
 		usleep 50000

@@ -3,7 +3,8 @@
  * hold_inode - holds references to inodes and locks of their pages, for tests
  *
  * Commands, written to the parameter "command":
- *	hold PATH	take a reference to the inode, and drop its dentry
+ *	hold PATH	take a reference to the inode, and drop its dentry (one that is in
+ *			use just then goes when "last" is read)
  *	dontcache PATH	set its I_DONTCACHE
  *	lock PATH	lock its first cached page, with no reference to the inode:
  *			the eviction will wait for it
@@ -216,10 +217,7 @@ static int held_get(char *buf, const struct kernel_param *kp)
 	return sysfs_emit(buf, "%u\n", n_inodes - READ_ONCE(done));
 }
 
-/*
- * Not while put_all() works: the inodes are ours only until then.  A dentry that
- * somebody else had a reference to while "hold" was at work goes now.
- */
+/* Not while put_all() works: the inodes are ours only until then. */
 static int last_get(char *buf, const struct kernel_param *kp)
 {
 	unsigned int i, n = 0;
