@@ -64,6 +64,12 @@ def shown(ratio):
     return "{:.3f} ({:.3f}-{:.3f})".format(*ratio)
 
 
+def ranged(values, digits=0):
+    """The median, and from the least to the most."""
+    return "{1:.{0}f} ({2:.{0}f}-{3:.{0}f})".format(
+        digits, statistics.median(values), min(values), max(values))
+
+
 def row(*cells):
     print("| " + " | ".join(str(cell) for cell in cells) + " |")
 
@@ -242,24 +248,18 @@ def micro(path):
     print("\n".join(about))
     header("ihold() and, not the last one,", "instructions (all rounds)")
     for who, values in pair.items():
-        row(names[who].split(",")[0], "{:.1f} ({:.1f}-{:.1f})".format(
-            statistics.median(values), min(values), max(values)))
-    header("the last one to N inodes", "N", "who drops it", "an inode",
-           "all tasks, an inode (all rounds)")
+        row(names[who].split(",")[0], ranged(values, 1))
+    header("the last one to N inodes, instructions an inode (all rounds)", "N", "who drops it",
+           "all tasks")
     most = max(n for _, _, n in final)
     for (variant, by, n), values in sorted(final.items(), reverse=True):
         if n:
-            own = statistics.median(v[0] for v in values)
-            cells = round(own), round(own / n), "-"
-            if n == most:
-                rest = statistics.median(v[1] for v in final[variant, by, 0])
-                each = [(v[1] - rest) / n for v in values]
-                cells = "-", "-", "{:.0f} ({:.0f}-{:.0f})".format(
-                    statistics.median(each), min(each), max(each))
-            row(names[variant, by], n, *cells)
-    print("\nWho drops it: the median; with many inodes others run in between. All tasks:"
-          "\nuntil everything is at rest, less what they spend in that time without; the median. That"
-          "\nscatters by tens of thousands from run to run, so it takes many inodes.")
+            rest = statistics.median(v[1] for v in final[variant, by, 0])
+            row(names[variant, by], n, ranged([v[0] / n for v in values]),
+                ranged([(v[1] - rest) / n for v in values]) if n == most else "-")
+    print("\nWho drops it: until the last one is dropped; others may run in between. All tasks: until"
+          "\neverything is at rest, less what they spend in that time without. That scatters by tens"
+          "\nof thousands from run to run, so it takes many inodes.")
     return 0
 
 
@@ -322,8 +322,7 @@ def latency(path):
                 statistics.quantiles(values, n=100, method="inclusive")[98], values[-1]))
             ratios = [statistics.median(after) / statistics.median(first)
                       for after, first in turns[key]]
-            cells.append("{:.2f} ({:.2f}-{:.2f})".format(
-                statistics.median(ratios), min(ratios), max(ratios)) if n else "1")
+            cells.append(ranged(ratios, 2) if n else "1")
         row(KINDS[kind], n, *cells)
     print("\nAt least {} of each, by the guest's clock. By before: the 50th percentile, by that"
           "\nof the same mount without them; all turns. stalls: one did not return for seconds,"
@@ -332,11 +331,7 @@ def latency(path):
            "ms from the call, the OSD goes on at once (all rounds)",
            "of these after the OSD's answer")
     for (variant, n), values in sorted(umounts.items(), key=lambda item: item[0]):
-        spread = []
-        for ms in zip(*values):
-            spread.append("-" if None in ms else "{:.0f} ({}-{})".format(
-                statistics.median(ms), min(ms), max(ms)))
-        row(variant, n, *spread)
+        row(variant, n, *("-" if None in ms else ranged(ms) for ms in zip(*values)))
     return 0
 
 
