@@ -37,7 +37,8 @@
 # * MODULE    whose parameters switch and delay: ceph, or that of the live patch
 #   PARAMS    parameters it, or the live patch, is loaded with
 # * FIXED     empty if it has to hang: stock, or the fork with async_iput=0
-#   SCALE     what the seconds in scenarios are multiplied with
+#   SCALE     what the seconds in scenarios are multiplied with: more where the boot took
+#             long
 # * ROUNDS    how often scenarios that loop should, empty for their own default
 # * SEED      what random choices go by
 # * ALL, FAULTS, FILES, MINUTES, SEQUENCE, SIZE, SIZES, VARIANTS, WORKLOADS

@@ -75,7 +75,7 @@ make_initrd() {
 	cp "$1" "$root/$([ "$run" ] && echo script || echo scenario)" &&
 	cat >"$root/etc/guest" <<-EOF || return
 		KVER='$kver' CEPH='$ceph' MODULE=$module PARAMS='${params//,/ }'
-		FIXED=$fixed SCALE=$scale CTL=$(is_arm64 "$kver" && echo ttyS0 || echo ttyS1)
+		FIXED=$fixed CTL=$(is_arm64 "$kver" && echo ttyS0 || echo ttyS1)
 		$(for v in "${knobs[@]}"; do printf "%s='%s' " "$v" "${!v-}"; done)
 		RUN='${run##*/}' TOP='$top' ICOUNT='$([ "$accel" != tcg ] || echo "$icount")'
 		MS_MODE=$ms_mode MON=10.77.0.1:$port SECRET='$(<"$cluster/secret")'

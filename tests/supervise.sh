@@ -44,8 +44,20 @@ host_command() {
 
 # --- its lines ----------------------------------------------------------------
 
+# scale_limits SECONDS: the boot, which took them, is the trial of how busy the machine
+# is. Where it took longer than on one at rest, all limits from now on are as much
+# longer, up to eight times.
+scale_limits() {
+	local seconds=$1
+	[ "$seconds" -le $((8 * usual_boot)) ] || seconds=$((8 * usual_boot))
+	[ "$seconds" -le "$usual_boot" ] ||
+		scale=$(((base_scale * seconds + usual_boot - 1) / usual_boot))
+	[ "$run" ] || tap_out "    # booted in $1 s: seconds are multiplied with $scale"
+}
+
 # Runs the guest to its end; $why says what went wrong
 supervise() {
+	local began=$SECONDS
 	local limit=$((SECONDS + boot_timeout * scale)) state=boot line pending='' status
 	local points=0 planned='' words
 
@@ -64,7 +76,9 @@ supervise() {
 		esac
 		case $line in
 		'C '*)	printf '%s\n' "${line#C }" >>"$counters" ;;
-		B)	state=run limit=$((SECONDS + timeout * scale)) ;;
+		B)	scale_limits $((SECONDS - began))
+			echo "$scale" >&"$to"
+			state=run limit=$((SECONDS + timeout * scale)) ;;
 		'T '*)	line=${line#T }
 			if [ "$run" ]; then
 				printf '%s\n' "$line"
