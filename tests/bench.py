@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The tables and plots of tests/bench, from its data.
 
-usage: tests/bench.py table DATA          Markdown; the exit status is the verdict
+usage: tests/bench.py table DATA...       Markdown; the exit status is the verdict
        tests/bench.py plot DATA           SVG of the storm
        tests/bench.py scale DATA          Markdown
        tests/bench.py micro DATA          Markdown
@@ -10,9 +10,10 @@ usage: tests/bench.py table DATA          Markdown; the exit status is the verdi
        tests/bench.py curves DATA         SVG of the latencies
 
 DATA is what tests/bench says in its head. Ratios are stock's by the variant's,
-within a round: 1 is as good, less is worse. Their spread is that between the order
-statistics that enclose the median with a confidence of 99 %; fewer than 8 rounds
-have none.
+within a round: 1 is as good, less is worse. What a round has several times is summed
+up. Of the rounds' ratios it is the Hodges-Lehmann estimate, the median of the means of
+all pairs, and its confidence interval of 99 % by Wilcoxon's signed ranks; fewer than 8
+rounds have none.
 """
 
 import collections
@@ -49,15 +50,19 @@ def read(path):
 
 
 def interval(values):
-    """The median, and the order statistics around it."""
-    values, n = sorted(values), len(values)
-    left_out, tail = 0, 0.0
-    for k in range(n):
-        tail += math.comb(n, k) * 0.5 ** n
-        if tail > 0.005:
-            break
-        left_out = k
-    return statistics.median(values), values[left_out], values[n - 1 - left_out]
+    """The Hodges-Lehmann estimate of the ratio, and its confidence interval of 99 %"""
+    n = len(values)
+    means = sorted((a + b) / 2 for a, b in itertools.combinations_with_replacement(values, 2))
+    # ways[w]: in how many of the 2 ** n signs the ranks of the positive ones sum up to w
+    ways = [1] + [0] * len(means)
+    for rank in range(1, n + 1):
+        for w in range(len(means), rank - 1, -1):
+            ways[w] += ways[w - rank]
+    left_out, tail = 0, ways[0]
+    while left_out + 1 < len(means) / 2 and tail + ways[left_out + 1] <= 0.005 * 2 ** n:
+        left_out += 1
+        tail += ways[left_out]
+    return statistics.median(means), means[left_out], means[-1 - left_out]
 
 
 def shown(ratio):
@@ -85,8 +90,9 @@ def measured(lines):
     time = collections.defaultdict(lambda: collections.defaultdict(dict))
     for number, variant, words in lines:
         if words[0] == "time":
-            count = None if words[3] == "-" else int(words[3])
-            time[words[1]][variant][number] = (int(words[2]), count)
+            us, count = time[words[1]][variant].get(number, (0, 0))
+            count = None if words[3] == "-" else count + int(words[3])
+            time[words[1]][variant][number] = (us + int(words[2]), count)
     return time
 
 
@@ -117,14 +123,37 @@ def evictions(lines, variants, files):
     return missed
 
 
-def table(path):
-    about, files, lines = read(path)
-    time = measured(lines)
+def whole_rounds(lines, variants):
+    """Without a last round that has not all turns, as a run leaves that was ended"""
+    last = max(n for n, _, _ in lines)
+    if last and {v for n, v, _ in lines if n == last} != set(variants):
+        return [line for line in lines if line[0] != last]
+    return lines
+
+
+def read_all(paths):
+    """As read(), of several runs on equal terms, whose rounds are numbered through"""
+    about, files, lines = read(paths[0])
     variants = list(dict.fromkeys(v for _, v, _ in lines))
+    lines = whole_rounds(lines, variants)
+    for path in paths[1:]:
+        its_about, its_files, more = read(path)
+        if (its_about, its_files) != (about, files):
+            raise Incomplete("{} is of another machine, day or version".format(path))
+        last = max(n for n, _, _ in lines)
+        lines += [(n + last, v, w) for n, v, w in whole_rounds(more, variants) if n]
+    return about, files, lines, variants
+
+
+def table(*paths):
+    about, files, lines, variants = read_all(paths)
+    time = measured(lines)
     others = [v for v in variants if v != "stock"]
-    rounds = sorted({n for n, _, _ in lines if n})
     if "storm" not in time:
         raise Incomplete("storm")
+    rounds = sorted({n for n, _, _ in lines if n})
+    if not rounds:
+        raise Incomplete("no whole round")
     for workload, of in time.items():
         for variant in variants:
             for number in rounds:
@@ -159,7 +188,8 @@ def table(path):
     if counted:
         header("workload", "stock, million instructions", *["stock : " + v for v in others])
         ratios(1)
-        print("\nInstructions of all tasks of the guest; ratios within a round: median (spread).")
+        print("\nInstructions of all tasks of the guest; ratios within a round: Hodges-Lehmann"
+              "\nestimate (confidence interval of 99 %).")
     header("workload", "stock, ms", *["stock : " + v for v in others])
     ratios(0)
     print("\nTime by the guest's clock" + (", which also goes on with instructions." if counted else "."))
@@ -379,11 +409,12 @@ def curves(path):
 def main():
     commands = {"table": table, "plot": plot, "scale": scale, "micro": micro,
                 "latency": latency, "curves": curves}
-    if len(sys.argv) != 3 or sys.argv[1] not in commands:
+    if sys.argv[1:2] != ["table"] and len(sys.argv) != 3 or \
+            len(sys.argv) < 3 or sys.argv[1] not in commands:
         print(__doc__, file=sys.stderr)
         return 2
     try:
-        return commands[sys.argv[1]](sys.argv[2])
+        return commands[sys.argv[1]](*sys.argv[2:])
     except Incomplete as reason:
         print("incomplete: {}".format(reason))
         return 4
