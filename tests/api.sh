@@ -53,6 +53,10 @@
 
 # --- the host, and time --------------------------------------------------------
 
+# send KIND TEXT: lines to the host. By a process that has no children: the end of one
+# interrupts a shell's write, and ash then loses the rest of the line.
+send() { printf '%s\n' "$2" | sed "s/^/$1 /" >&7; }
+
 # host CMD...: one of tests/guest's host commands; its output and status.
 # Words are split at white space there, without quoting.
 host()
@@ -62,7 +66,7 @@ host()
 			usleep 20000
 		done
 		trap 'rmdir /run/host.lock' EXIT
-		echo "H $*" >&7
+		send H "$*"
 		while IFS= read -r host_line <&7; do
 			case $host_line in
 			"O "*)	printf '%s\n' "${host_line#O }" ;;
@@ -249,8 +253,7 @@ umount_ceph()
 keep_counters()
 {
 	for f in /proc/fs/ceph/*; do
-		[ ! -e "$f" ] || printf 'C %s %s: %s\n' "$(cut -d' ' -f1 /proc/uptime)" "${f##*/}" \
-			"$(tr '\n' ' ' <"$f")" >&7
+		[ ! -e "$f" ] || send C "$(cut -d' ' -f1 /proc/uptime) ${f##*/}: $(tr '\n' ' ' <"$f")"
 	done
 }
 

@@ -76,7 +76,7 @@ supervise() {
 		esac
 		case $line in
 		'C '*)	printf '%s\n' "${line#C }" >>"$counters" ;;
-		B)	scale_limits $((SECONDS - began))
+		'B '*)	scale_limits $((SECONDS - began))
 			echo "$scale" >&"$to"
 			state=run limit=$((SECONDS + timeout * scale)) ;;
 		'T '*)	line=${line#T }

@@ -2,7 +2,7 @@
 # shellcheck shell=dash
 #
 # The one TAP emitter, for the host's bash and the guest's ash.  Whoever sources it
-# may redefine tap_out, through which every line goes.  The counters live in the sourcing
+# may redefine tap_out, through which all lines go.  The counters live in the sourcing
 # shell: never call ok, not_ok or
 # check in a subshell.
 
@@ -31,9 +31,7 @@ plan() { tap_out "1..$1"; }
 # diag TEXT: any number of lines
 diag()
 {
-	printf '%s\n' "$*" | while IFS= read -r tap_line; do
-		tap_out "# $tap_line"
-	done
+	tap_out "$(printf '%s\n' "$*" | sed 's/^/# /')"
 }
 
 # check DESC CMD...: CMD's status is the verdict; its output is shown if it is
