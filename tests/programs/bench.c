@@ -491,6 +491,13 @@ static void *sync_thread(void *unused)
 	return NULL;
 }
 
+static void write_dirty(const char *writeback, const char *ratio, const char *background)
+{
+	write_to("/proc/sys/vm/dirty_writeback_centisecs", writeback);
+	write_to("/proc/sys/vm/dirty_ratio", ratio);
+	write_to("/proc/sys/vm/dirty_background_ratio", background);
+}
+
 static void do_storm(void)
 {
 	long long size, slab, growth;
@@ -499,9 +506,7 @@ static void do_storm(void)
 	int n;
 
 	/* The data stays dirty until syncfs. */
-	write_to("/proc/sys/vm/dirty_writeback_centisecs", "0");
-	write_to("/proc/sys/vm/dirty_ratio", "90");
-	write_to("/proc/sys/vm/dirty_background_ratio", "80");
+	write_dirty("0", "90", "80");
 	sync_all();
 	drop_caches("2");	/* they go by the names' cache, too, in the storm */
 	rest();
@@ -526,6 +531,7 @@ static void do_storm(void)
 		die("after %d s %lld inodes are not evicted", LIMIT_S, sample[samples - 1].left);
 	pthread_join(thread, NULL);
 	end_at("storm", last);
+	write_dirty("500", "20", "10");	/* the kernel's defaults */
 	printf("slab %lld\n", growth);
 	if (counters >= 0)
 		printf("pending_max %lld\n", number_at(counters, "\npending_max "));
@@ -539,9 +545,9 @@ static void do_storm(void)
 }
 
 /*
- * The numbers of times are such that 40 rounds know each sum to about 1 or 2 %. The last
- * time of all is one pass through the list: create finds what it makes removed, and the
- * storm, which changes when data is written, comes last.
+ * By the numbers of times 40 rounds know each sum to 1 or 2 %. The first time of all is
+ * one pass through the list, and so on: create finds removed what it makes, and readdir
+ * is before all that leaves capabilities to be given back.
  */
 static const struct {
 	const char *name;
@@ -567,7 +573,7 @@ static int wanted(const char *workload, char **list)
 
 int main(int argc, char **argv)
 {
-	int prepare = 0, left;
+	int prepare = 0, done;
 	size_t n;
 
 	if (argc < 3 || !(files = strtoul(argv[2], NULL, 10))) {
@@ -598,9 +604,9 @@ int main(int argc, char **argv)
 	write_big();
 	if (fsync(big))
 		die("fsync");
-	for (left = MOST; left; left--)
+	for (done = 0; done < MOST; done++)
 		for (n = 0; n < sizeof(workloads) / sizeof(*workloads); n++)
-			if (workloads[n].times >= left && wanted(workloads[n].name, argv + 3))
+			if (workloads[n].times > done && wanted(workloads[n].name, argv + 3))
 				workloads[n].run();
 	if (close(big))
 		die("big");
