@@ -204,8 +204,7 @@ static void forget(struct live_mount *lm)
 	lockdep_assert_held(&mounts_lock);
 
 	ceph_iput_queue_hide(&lm->queue);
-	/* A worker may not have gone to sleep yet. */
-	destroy_workqueue(lm->queue.wq);
+	ceph_iput_queue_destroy(&lm->queue);
 	list_del(&lm->list);
 	if (list_empty(&mounts)) {
 		proc_remove(proc_dir);

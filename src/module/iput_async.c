@@ -240,7 +240,7 @@ void ceph_iput_exit(struct ceph_fs_client *fsc)
 		return;
 	/* A mount with a root has been drained, one without never donated. */
 	WARN_ON(READ_ONCE(q->stats.pending));
-	destroy_workqueue(q->wq);
+	ceph_iput_queue_destroy(q);
 }
 
 /** ceph_iput_proc_init - make /proc/fs/ceph, at module load */

@@ -13,6 +13,7 @@
 #include <linux/module.h>
 #include <linux/pagemap.h>
 #include <linux/proc_fs.h>
+#include <linux/sched.h>
 #include <linux/seq_file.h>
 #include <linux/wait_bit.h>
 
@@ -38,6 +39,13 @@ module_param(async_iput_gate, bool, 0644);
 #endif
 
 /*
+ * Workers are called with a tick's delay. To wake one and to switch to it costs
+ * as much as an eviction, and who unlinks files or syncs them drops many
+ * references in a tick.
+ */
+#define CEPH_IPUT_DELAY		1	/* in jiffies */
+
+/*
  * Has one more worker look at the queue, if it is not empty and none is on its
  * way. When workers come late for want of memory, the rescuer of the workqueue
  * takes all the work that waits then, and does it one after the other: were two
@@ -52,7 +60,7 @@ static void wake_one(struct ceph_iput_queue *q)
 		return;
 	q->coming = &q->workers[__ffs(q->idle)];
 	__clear_bit(q->coming - q->workers, &q->idle);
-	queue_work(q->wq, &q->coming->work);
+	queue_delayed_work(q->wq, &q->coming->work, CEPH_IPUT_DELAY);
 }
 
 /*
@@ -161,7 +169,7 @@ static void wait_until_idle(struct inode *inode)
 static void iput_workfn(struct work_struct *work)
 {
 	struct ceph_iput_worker *w =
-		container_of(work, struct ceph_iput_worker, work);
+		container_of(work, struct ceph_iput_worker, work.work);
 	struct ceph_iput_queue *q = w->queue;
 	struct ceph_iput_stats *s = &q->stats;
 	struct inode *inode;
@@ -253,17 +261,22 @@ void ceph_iput_donate(struct ceph_iput_queue *q, struct inode *inode,
 enum ceph_iput_verdict ceph_iput_judge(struct inode *inode)
 {
 	unsigned int state = inode_state_read(inode);
-	struct work_struct *work = current_work();
 	struct ceph_iput_worker *w = NULL;
+	struct work_struct *work;
 	bool waits, heeded;
 
 	lockdep_assert_held(&inode->i_lock);
 
 	waits = (state & I_SYNC) || netfs_io_count(inode);
+	/* what most evictions are, and as cheap as can be */
+	if (!waits && !(current->flags & PF_WQ_WORKER))
+		return CEPH_IPUT_EVICT;
+
+	work = current_work();
 	heeded = (READ_ONCE(inode->i_sb->s_flags) & SB_ACTIVE) &&
 		 !(state & I_DONTCACHE);
 	if (work && work->func == iput_workfn)
-		w = container_of(work, struct ceph_iput_worker, work);
+		w = container_of(work, struct ceph_iput_worker, work.work);
 
 	if (w && w->inode == inode) {
 		w->waits = waits && heeded && !READ_ONCE(w->queue->closed);
@@ -352,8 +365,24 @@ void ceph_iput_queue_init(struct ceph_iput_queue *q,
 	q->idle = GENMASK(CEPH_IPUT_WORKERS - 1, 0);
 	for (n = 0; n < CEPH_IPUT_WORKERS; n++) {
 		q->workers[n].queue = q;
-		INIT_WORK(&q->workers[n].work, iput_workfn);
+		INIT_DELAYED_WORK(&q->workers[n].work, iput_workfn);
 	}
+}
+
+/**
+ * ceph_iput_queue_destroy - the end of a queue, and of its workqueue
+ * @q: the queue; nothing is pending, and nothing is donated any more
+ *
+ * A worker may yet be called, or about to go to sleep. May sleep; the caller is
+ * none of the workers.
+ */
+void ceph_iput_queue_destroy(struct ceph_iput_queue *q)
+{
+	unsigned int n;
+
+	for (n = 0; n < CEPH_IPUT_WORKERS; n++)
+		cancel_delayed_work_sync(&q->workers[n].work);
+	destroy_workqueue(q->wq);
 }
 
 /**
@@ -395,8 +424,8 @@ void ceph_iput_queue_hide(struct ceph_iput_queue *q)
  * @timeout: in jiffies; MAX_SCHEDULE_TIMEOUT for as long as it takes
  *
  * Evictions can donate references in turn, which count as pending before theirs
- * no longer do. Afterwards a worker may still be about to go to sleep, which
- * destroy_workqueue() waits for.
+ * no longer do. Afterwards a worker may still be called, or about to go to sleep,
+ * which ceph_iput_queue_destroy() sees to.
  *
  * Return: true if nothing is left, unless something new was donated meanwhile.
  */

@@ -46,7 +46,7 @@ struct ceph_iput_node {
 };
 
 struct ceph_iput_worker {
-	struct work_struct work;
+	struct delayed_work work;
 	struct ceph_iput_queue *queue;
 	/* What this worker is putting; nobody else looks at these three. */
 	struct inode *inode;
@@ -105,6 +105,7 @@ extern bool async_iput;
 struct workqueue_struct *ceph_iput_alloc_workqueue(void);
 void ceph_iput_queue_init(struct ceph_iput_queue *q,
 			  struct workqueue_struct *wq);
+void ceph_iput_queue_destroy(struct ceph_iput_queue *q);
 void ceph_iput_queue_show(struct ceph_iput_queue *q, dev_t dev,
 			  struct proc_dir_entry *dir);
 void ceph_iput_queue_hide(struct ceph_iput_queue *q);
