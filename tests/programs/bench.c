@@ -65,7 +65,7 @@ enum {
 	SYNCS = 256, WARM = 16,
 	MOST = 8,		/* times of a workload */
 	LIMIT_S = 1800,		/* for the storm to be over */
-	REST_US = 200000,
+	REST_US = 100000,
 	SAMPLE_US = 50000, SAMPLES = 8192,
 };
 
