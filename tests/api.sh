@@ -53,9 +53,10 @@
 
 # --- the host, and time --------------------------------------------------------
 
-# send KIND TEXT: lines to the host. By a process that has no children: the end of one
-# interrupts a shell's write, and ash then loses the rest of the line.
-send() { printf '%s\n' "$2" | sed "s/^/$1 /" >&7; }
+# send_input KIND, send KIND TEXT: lines to the host. By a process that has no children:
+# the end of one interrupts a shell's write, and ash then loses the rest of the line.
+send_input() { awk -v kind="$1" '{ print kind " " $0; fflush() }' >&7; }
+send() { printf '%s\n' "$2" | send_input "$1"; }
 
 # host CMD...: one of tests/guest's host commands; its output and status.
 # Words are split at white space there, without quoting.

@@ -409,8 +409,8 @@ def curves(path):
 def main():
     commands = {"table": table, "plot": plot, "scale": scale, "micro": micro,
                 "latency": latency, "curves": curves}
-    if sys.argv[1:2] != ["table"] and len(sys.argv) != 3 or \
-            len(sys.argv) < 3 or sys.argv[1] not in commands:
+    if len(sys.argv) < 3 or sys.argv[1] not in commands or \
+            len(sys.argv) > 3 and sys.argv[1] != "table":
         print(__doc__, file=sys.stderr)
         return 2
     try:

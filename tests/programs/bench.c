@@ -63,7 +63,6 @@
 enum {
 	SMALL = 1024, PAGE = 4096, BLOCK = 256 << 10, BIG = 16 << 20,
 	SYNCS = 256, WARM = 16,
-	MOST = 8,		/* times of a workload */
 	LIMIT_S = 1800,		/* for the storm to be over */
 	REST_US = 100000,
 	SAMPLE_US = 50000, SAMPLES = 8192,
@@ -143,7 +142,7 @@ static int counters;		/* the mount's file in /proc/fs/ceph */
 static int inodes;		/* of all file systems */
 static int meminfo;
 static int schedstat = -1, pmu = -1;
-static int probed, reset;	/* the module evictions is loaded; its parameter */
+static int reset = -1;		/* of the module evictions, if that is loaded */
 
 static void open_counters(void)
 {
@@ -160,12 +159,9 @@ static void open_counters(void)
 			counters = openat(dirfd(d), entry->d_name, O_RDONLY);
 	if (d)
 		closedir(d);
-	probed = !access(EVICTIONS, F_OK);
-	if (probed) {
-		reset = open(EVICTIONS "reset", O_WRONLY);
-		if (reset < 0)
-			die(EVICTIONS "reset");
-	}
+	reset = open(EVICTIONS "reset", O_WRONLY);
+	if (reset < 0 && errno != ENOENT)
+		die(EVICTIONS "reset");
 	inodes = open("/proc/sys/fs/inode-nr", O_RDONLY);
 	meminfo = open("/proc/meminfo", O_RDONLY);
 	if (inodes < 0 || meminfo < 0)
@@ -214,10 +210,11 @@ static void rest(void)
 
 static unsigned long long began;
 static long long executed;
+
 static void begin(void)
 {
 	rest();
-	if (probed && pwrite(reset, "1", 1, 0) != 1)
+	if (reset >= 0 && pwrite(reset, "1", 1, 0) != 1)
 		die(EVICTIONS "reset");
 	executed = instructions();
 	began = now_ns();
@@ -234,7 +231,7 @@ static void end_at(const char *workload, unsigned long long ns)
 		puts("-");
 	else
 		printf("%lld\n", instructions() - executed);
-	if (!probed)
+	if (reset < 0)
 		return;
 	if (number(EVICTIONS "missed", "") != 0)
 		die("%s: evictions were not counted", workload);
@@ -480,7 +477,7 @@ static unsigned long long watch(void)
 		if (now > limit)
 			return 0;
 	} while (left > 0 || !__atomic_load_n(&synced, __ATOMIC_ACQUIRE));
-	return probed ? (unsigned long long)number(EVICTIONS "last", "") : now;
+	return reset >= 0 ? (unsigned long long)number(EVICTIONS "last", "") : now;
 }
 
 static void *sync_thread(void *unused)
@@ -545,9 +542,9 @@ static void do_storm(void)
 }
 
 /*
- * By the numbers of times 40 rounds know each sum to 1 or 2 %. The first time of all is
- * one pass through the list, and so on: create finds removed what it makes, and readdir
- * is before all that leaves capabilities to be given back.
+ * What scatters most is run most often. The first time of all is one pass through the
+ * list, and so on: create finds removed what it makes, and readdir is before all that
+ * leaves capabilities to be given back.
  */
 static const struct {
 	const char *name;
@@ -573,7 +570,7 @@ static int wanted(const char *workload, char **list)
 
 int main(int argc, char **argv)
 {
-	int prepare = 0, done;
+	int prepare = 0, pass, ran;
 	size_t n;
 
 	if (argc < 3 || !(files = strtoul(argv[2], NULL, 10))) {
@@ -604,10 +601,15 @@ int main(int argc, char **argv)
 	write_big();
 	if (fsync(big))
 		die("fsync");
-	for (done = 0; done < MOST; done++)
-		for (n = 0; n < sizeof(workloads) / sizeof(*workloads); n++)
-			if (workloads[n].times > done && wanted(workloads[n].name, argv + 3))
-				workloads[n].run();
+	for (pass = 0, ran = 1; ran; pass++) {
+		ran = 0;
+		for (n = 0; n < sizeof(workloads) / sizeof(*workloads); n++) {
+			if (workloads[n].times <= pass || !wanted(workloads[n].name, argv + 3))
+				continue;
+			workloads[n].run();
+			ran = 1;
+		}
+	}
 	if (close(big))
 		die("big");
 	return 0;
