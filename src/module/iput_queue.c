@@ -43,7 +43,13 @@ module_param(async_iput_gate, bool, 0644);
  * as much as an eviction, and who unlinks files or syncs them drops many
  * references in a tick.
  */
+#ifdef CEPH_IPUT_TEST
+static unsigned int async_iput_call_jiffies = 1;
+module_param(async_iput_call_jiffies, uint, 0644);
+#define CEPH_IPUT_DELAY		async_iput_call_jiffies
+#else
 #define CEPH_IPUT_DELAY		1	/* in jiffies */
+#endif
 
 /*
  * Has one more worker look at the queue, if it is not empty and none is on its
