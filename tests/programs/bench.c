@@ -574,7 +574,7 @@ static const struct {
 	int times;
 } workloads[] = {
 	{ "readdir", do_readdir, 1 }, { "drop_caches", do_drop_caches, 8 },
-	{ "stat", do_stat, 2 }, { "create", do_create, 3 }, { "unlink", do_unlink, 3 },
+	{ "stat", do_stat, 2 }, { "create", do_create, 6 }, { "unlink", do_unlink, 6 },
 	{ "buffered", do_buffered, 2 }, { "warm", do_warm, 1 }, { "cold", do_cold, 3 },
 	{ "direct", do_direct, 2 }, { "fsync", do_fsync, 3 }, { "memcg", do_memcg, 3 },
 	{ "storm", do_storm, 1 },
