@@ -192,7 +192,7 @@ def table(*paths):
               "\nestimate (confidence interval of 99 %).")
     header("workload", "stock, ms", *["stock : " + v for v in others])
     ratios(0)
-    print("\nTime by the guest's clock" + (", which goes on with instructions alone." if counted else "."))
+    print("\nTime by the guest's clock; an emulated guest's goes on with instructions alone.")
 
     missed += evictions(lines, variants, files)
     pending = [int(w[1]) for _, v, w in lines if v == "fork" and w[0] == "pending_max"]
