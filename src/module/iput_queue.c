@@ -44,9 +44,9 @@ module_param(async_iput_gate, bool, 0644);
  * references in a tick.
  */
 #ifdef CEPH_IPUT_TEST
-static unsigned int async_iput_call_jiffies = 1;
-module_param(async_iput_call_jiffies, uint, 0644);
-#define CEPH_IPUT_DELAY		async_iput_call_jiffies
+static unsigned int async_iput_call_ms = 1;
+module_param(async_iput_call_ms, uint, 0644);
+#define CEPH_IPUT_DELAY		msecs_to_jiffies(async_iput_call_ms)
 #else
 #define CEPH_IPUT_DELAY		1	/* in jiffies */
 #endif
