@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# shellcheck shell=dash disable=SC2034,SC2119,SC2120,SC2154
+# shellcheck shell=dash disable=SC2034,SC2119,SC2120,SC2154,SC3045 # ash has read -t
 #
 # What a scenario is, and the functions that it is written in; ok, not_ok, check and
 # diag are those of tap.sh.
@@ -78,8 +78,11 @@ host()
 	)
 }
 
-# uptime in 1/100 s
-now() { sed 's/\.\([0-9]*\) .*/\1/' /proc/uptime; }
+# uptime in 1/100 s; passed TIME: it is that, or later. nap SECONDS. In an emulated guest
+# a process takes some 10 ms of the host's CPU, so what loops do is without.
+now() { read -r uptime _ </proc/uptime; echo "${uptime%.*}${uptime#*.}"; }
+passed() { read -r uptime _ </proc/uptime; [ "${uptime%.*}${uptime#*.}" -ge "$1" ]; }
+nap() { read -r -t "$1" _ <&8; }	# from init's pipe, on which nothing ever comes
 
 # within SECONDS CMD...: CMD's status if it ended in time.  124: it is still
 # running, in the background, and its status will appear in the file
@@ -87,19 +90,19 @@ now() { sed 's/\.\([0-9]*\) .*/\1/' /proc/uptime; }
 within_n=0
 within()
 {
-	within_end=$(($(now) + $1 * SCALE * 100))
+	within_limit=$(($1 * SCALE))
 	shift
 	within_n=$((within_n + 1))
 	within_status=/run/within.$$.$within_n
+	mkfifo "$within_status.over"
 	{
 		"$@"
 		echo $? >"$within_status.new"
 		mv "$within_status.new" "$within_status"
+		echo 9<>"$within_status.over" >&9
 	} &
-	while [ ! -e "$within_status" ]; do
-		[ "$(now)" -lt "$within_end" ] || return 124
-		usleep 50000
-	done
+	read -r -t "$within_limit" _ <>"$within_status.over"
+	[ -e "$within_status" ] || return 124
 	return "$(cat "$within_status")"
 }
 
@@ -120,14 +123,16 @@ still_hung() { [ ! -e "$within_status" ]; }
 wait_for()
 {
 	wait_end=$(($(now) + $1 * SCALE * 100))
+	wait_nap=50	# ms; more and more, to 400
 	shift
 	until "$@"; do
-		if [ "$(now)" -ge "$wait_end" ]; then
+		if passed "$wait_end"; then
 			echo "gave up waiting for: $*"
 			keep_counters
 			return 1
 		fi
-		usleep 50000
+		nap "0.$((wait_nap / 100))$((wait_nap / 10 % 10))$((wait_nap % 10))"
+		[ "$wait_nap" -ge 400 ] || wait_nap=$((wait_nap * 5 / 4 + 1))
 	done
 }
 
@@ -289,7 +294,7 @@ mount_host_root()
 in_host()
 {
 	HOME=/tmp TMPDIR=/tmp PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
-		chroot /host /usr/bin/env "$@" 7>&-
+		chroot /host /usr/bin/env "$@" 7>&- 8>&-
 }
 
 # diagnosed STATUS WORDS...: ceph-async-iput diagnose, in the host's root, ends so and
@@ -369,13 +374,18 @@ client_id() { client_dir | sed 's/.*\.client//'; }
 has_tracepoints() { case "$CEPH $KVER" in live*\ 6.1.*) return 1 ;; esac; }
 
 # iput_stat NAME: a counter of the one mount; $donated is the one for what fs/ceph
-# itself drops. stat_is NAME VALUE. is FILE VALUE: that is all that is in it.
+# itself drops. stat_is NAME VALUE. is FILE VALUE: that is its line.
 iput_stat() { sed -n "s/^$1 //p" /proc/fs/ceph/*; }
 stat_is() { [ "$(iput_stat "$1")" -eq "$2" ]; }
 # Of several mounts: dev_of DIR names one, stat_of DIR NAME is a counter of it.
 dev_of() { awk -v d="$1" '$5 == d { print $3 }' /proc/self/mountinfo; }
 stat_of() { sed -n "s/^$2 //p" "/proc/fs/ceph/$(dev_of "$1")"; }
-is() { [ "$(cat "$1")" = "$2" ]; }
+is()
+{
+	is_now=
+	IFS= read -r is_now <"$1"
+	[ "$is_now" = "$2" ]
+}
 
 # ended PID: it is a zombie, or gone. is_in PID FUNCTION: it waits in that of the kernel's
 ended() { [ ! -e "/proc/$1/exe" ]; }
