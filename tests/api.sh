@@ -82,7 +82,7 @@ host()
 # a process takes some 10 ms of the host's CPU, so what loops do is without.
 now() { read -r uptime _ </proc/uptime; echo "${uptime%.*}${uptime#*.}"; }
 passed() { read -r uptime _ </proc/uptime; [ "${uptime%.*}${uptime#*.}" -ge "$1" ]; }
-nap() { read -r -t "$1" _ <&8; }	# from init's pipe, on which nothing ever comes
+nap() { read -r -t "$1" _ <>/run/nothing; }	# init's pipe, in which nothing ever comes
 
 # within SECONDS CMD...: CMD's status if it ended in time.  124: it is still
 # running, in the background, and its status will appear in the file
@@ -294,7 +294,7 @@ mount_host_root()
 in_host()
 {
 	HOME=/tmp TMPDIR=/tmp PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
-		chroot /host /usr/bin/env "$@" 7>&- 8>&-
+		chroot /host /usr/bin/env "$@" 7>&-
 }
 
 # diagnosed STATUS WORDS...: ceph-async-iput diagnose, in the host's root, ends so and
