@@ -200,7 +200,10 @@ deb:
 	mkdir -p fork/deb/$(NAME)-$(VERSION)
 	cp -r debian src Makefile Kbuild dkms.conf fork/deb/$(NAME)-$(VERSION)
 	cd fork/deb/$(NAME)-$(VERSION) && dpkg-buildpackage -us -uc
-	lintian --fail-on error,warning fork/deb/$(NAME)_$(VERSION)_*.changes
+	mkdir fork/deb/tmp	# lintian leaves files there
+	TMPDIR=$(CURDIR)/fork/deb/tmp lintian --fail-on error,warning \
+		fork/deb/$(NAME)_$(VERSION)_*.changes
+	rm -rf fork/deb/tmp
 	@ls fork/deb/*.deb
 
 RPM_DIR ?= $(CURDIR)/fork/rpm
