@@ -374,18 +374,13 @@ client_id() { client_dir | sed 's/.*\.client//'; }
 has_tracepoints() { case "$CEPH $KVER" in live*\ 6.1.*) return 1 ;; esac; }
 
 # iput_stat NAME: a counter of the one mount; $donated is the one for what fs/ceph
-# itself drops. stat_is NAME VALUE. is FILE VALUE: that is its line.
+# itself drops. stat_is NAME VALUE. is FILE VALUE: that is all that is in it.
 iput_stat() { sed -n "s/^$1 //p" /proc/fs/ceph/*; }
 stat_is() { [ "$(iput_stat "$1")" -eq "$2" ]; }
 # Of several mounts: dev_of DIR names one, stat_of DIR NAME is a counter of it.
 dev_of() { awk -v d="$1" '$5 == d { print $3 }' /proc/self/mountinfo; }
 stat_of() { sed -n "s/^$2 //p" "/proc/fs/ceph/$(dev_of "$1")"; }
-is()
-{
-	is_now=
-	IFS= read -r is_now <"$1"
-	[ "$is_now" = "$2" ]
-}
+is() { { IFS= read -r is_now; ! IFS= read -r _; } <"$1" && [ "$is_now" = "$2" ]; }
 
 # ended PID: it is a zombie, or gone. is_in PID FUNCTION: it waits in that of the kernel's
 ended() { [ ! -e "/proc/$1/exe" ]; }
