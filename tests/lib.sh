@@ -68,3 +68,11 @@ end_group() {
 		sleep 0.2
 	done
 }
+
+# as_root CMD...: it can mount, in a namespace of its own. A root needs no user namespace
+# for that, and in a chroot there is none to be had.
+as_root() {
+	local user=--map-root-user
+	[ "$(id -u)" != 0 ] || user=
+	unshare ${user:+"$user"} --mount "$@"
+}
