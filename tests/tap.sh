@@ -2,9 +2,8 @@
 # shellcheck shell=dash
 #
 # The one TAP emitter, for the host's bash and the guest's ash.  Whoever sources it
-# may redefine tap_out, through which all lines go, and set tap_dir, where check keeps
-# what a command says: process 1 of a namespace has the same $$ as any other.  The counters
-# live in the sourcing shell: never call ok, not_ok or check in a subshell.
+# may redefine tap_out, through which all lines go.  The counters live in the sourcing
+# shell: never call ok, not_ok or check in a subshell.
 
 tap_n=0			# test points so far
 # shellcheck disable=SC2034 # for whoever sources this
@@ -39,7 +38,7 @@ diag()
 # output open (a hung process), therefore a file and no pipe.
 check()
 {
-	tap_desc=$1 tap_status=0 tap_said=${tap_dir:-${TMPDIR:-/tmp}}/tap.$$
+	tap_desc=$1 tap_status=0 tap_said=${TMPDIR:-/tmp}/tap.$$
 	shift
 	if "$@" >"$tap_said" 2>&1; then
 		ok "$tap_desc"
