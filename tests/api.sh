@@ -330,12 +330,19 @@ drop_held()
 		wait_for 10 grep -qx 0 /sys/module/hold_inode/parameters/held
 }
 
+# flusher_every N: it runs each N/100 s, on what is dirty for as long; 0: never
+flusher_every()
+{
+	[ "$1" -eq 0 ] || echo "$1" >/proc/sys/vm/dirty_expire_centisecs
+	echo "$1" >/proc/sys/vm/dirty_writeback_centisecs
+}
+
 # kmod hold_writeback is at $flusher. arm_flusher FILE: its next writeback, which is when
 # hold_flusher makes it dirty, is held until let_flusher_go.
 flusher=/sys/module/hold_writeback/parameters
 load_flusher()
 {
-	echo 0 >/proc/sys/vm/dirty_writeback_centisecs
+	flusher_every 0
 	load_kmod hold_writeback
 }
 arm_flusher()
@@ -348,8 +355,7 @@ hold_flusher()
 {
 	printf dirty >&5
 	exec 5>&-
-	echo 10 >/proc/sys/vm/dirty_expire_centisecs
-	echo 10 >/proc/sys/vm/dirty_writeback_centisecs
+	flusher_every 10
 	wait_for 10 is $flusher/file held
 }
 let_flusher_go() { echo 1 >$flusher/go; }
