@@ -43,11 +43,21 @@ in_wait() {
 	return "$1"
 }
 end_child() {
+	# A signal's trap can come before child=$!, and so before group=$! below.
+	child=${child:-$(jobs -pr)}
 	[ "$child" ] || return 0
-	kill "-$child_signal" "$child" 2>/dev/null
-	wait "$child" 2>/dev/null
+	# shellcheck disable=SC2086 # ids
+	{
+		kill "-$child_signal" $child
+		wait $child
+	} 2>/dev/null
 	child=
 }
+
+# with_me: begins a command that is started by this shell itself, and ends when this one
+# does, be it by SIGKILL; also if that comes before setpriv has said so to the kernel.
+# shellcheck disable=SC2016,SC2034 # expanded in there
+with_me=(setpriv --pdeathsig KILL sh -c '[ "$PPID" = "$0" ] && exec "$@"' $$)
 
 # in_group CMD...: so that end_group ends CMD and all its children, and waits for them
 group=
@@ -62,6 +72,7 @@ in_group() {
 	return "$1"
 }
 end_group() {
+	group=${group:-$(jobs -pr)}
 	[ "$group" ] || return 0
 	kill -TERM -- "-$group" 2>/dev/null
 	while kill -0 -- "-$group" 2>/dev/null; do

@@ -58,15 +58,13 @@ start_guest() {
 	# A read with a timeout loses what comes in the moment that it is over, such
 	# as the end of a line; one from a file needs none.
 	: >"$work/lines"
-	cat "$work/ctl.out" >"$work/lines" {out}>&- &
+	"${with_me[@]}" cat "$work/ctl.out" >"$work/lines" {out}>&- &
 	reader_pid=$!
 	mkfifo "$work/tick" || return
 	exec {from}<"$work/lines" {tick}<>"$work/tick"
 	: >"$console"
-	# Even if this shell is killed with SIGKILL the guest ends; tests/cluster
-	# may or may not be a process between the two.
-	setpriv --pdeathsig KILL "$here/cluster" net "$cluster" \
-		setpriv --pdeathsig KILL "$qemu" \
+	# All of it is one process, which becomes QEMU.
+	"$here/cluster" net "$cluster" "${with_me[@]}" "$qemu" \
 		-accel "$([ "$accel" = tcg ] && echo "tcg,thread=$smp_mode" || echo kvm)" \
 		${shift:+-icount "shift=$shift"} \
 		${machine:+-machine "$machine"} -cpu "$cpu" -smp "$smp${numa:+,sockets=2}" \
