@@ -136,6 +136,14 @@ wait_for()
 	done
 }
 
+# says PATTERN: that is in the kernel's log; else what it ends with is shown
+says()
+{
+	dmesg | grep -E "$1" && return
+	dmesg | tail -n 5
+	return 1
+}
+
 # --- who waits for whom --------------------------------------------------------
 
 # hung_trace FUNCTION...: true if a blocked task's stack has these functions,
