@@ -156,18 +156,20 @@ static void wait_until_idle(struct inode *inode)
 	struct folio_batch batch;
 	pgoff_t index = 0;
 	unsigned int n;
+	bool more = true;
 
 	wait_on_inode_sync(inode, is_syncing(inode));
 	netfs_wait_for_outstanding_io(inode);
 
-	folio_batch_init(&batch);
-	while (atomic_read(&inode->i_count) == 1 &&
-	       filemap_get_folios(&inode->i_data, &index, ULONG_MAX, &batch)) {
+	while (more && atomic_read(&inode->i_count) == 1) {
+		folio_batch_init(&batch);
+		filemap_get_folios(&inode->i_data, &index, ULONG_MAX, &batch);
 		for (n = 0; n < folio_batch_count(&batch); n++) {
 			folio_wait_locked(batch.folios[n]);
 			folio_wait_writeback(batch.folios[n]);
+			folio_put(batch.folios[n]);
 		}
-		folio_batch_release(&batch);
+		more = !folio_batch_space(&batch);
 		cond_resched();
 	}
 }
