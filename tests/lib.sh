@@ -16,10 +16,12 @@ die() {
 usage() { sed -n '/^# usage:/,/^$/s/^# \{0,1\}//p' "$self"; }
 
 # at_exit COMMAND...: at the end, however that comes. A signal ends the script with the
-# status that a shell gives it, but not COMMAND.
+# status that a shell gives it, but not COMMAND. A read -t that a signal ends leaves its
+# time limit behind. Bash (5.2) crashes if that is over when $(...) is read next; another
+# read takes it away.
 at_exit() {
 	# shellcheck disable=SC2064 # now
-	trap "trap '' INT TERM HUP; $(printf '%q ' "$@")" EXIT
+	trap "trap '' INT TERM HUP; read -r _ </dev/null; $(printf '%q ' "$@")" EXIT
 	signals_exit
 }
 signals_exit() {
