@@ -169,7 +169,7 @@ static void wait_until_idle(struct inode *inode)
 			folio_wait_writeback(batch.folios[n]);
 			folio_put(batch.folios[n]);
 		}
-		more = !folio_batch_space(&batch);
+		more = folio_batch_count(&batch) == ARRAY_SIZE(batch.folios);
 		cond_resched();
 	}
 }
