@@ -131,17 +131,24 @@ void ceph_iput_unpin(struct ceph_iput_queue *q, struct super_block *sb)
 
 /*
  * The counterpart: an active reference for an inode that is about to be caught.
- * Under RCU; if there is one @lm stays, and the super block keeps SB_ACTIVE.
+ * If there is one the queue stays, and the super block keeps SB_ACTIVE.
  */
-static bool pin(struct live_mount *lm)
+struct ceph_iput_queue *ceph_iput_pin(struct super_block *sb)
 {
-	bool pinned;
+	struct live_mount *lm;
+	bool pinned = false;
 
-	spin_lock(&lm->queue.lock);
-	pinned = !lm->closed && atomic_inc_not_zero(&lm->sb->s_active);
-	lm->pinned += pinned;
-	spin_unlock(&lm->queue.lock);
-	return pinned;
+	smp_rmb();	/* pairs with the one in adopt() */
+	rcu_read_lock();
+	lm = klp_shadow_get(sb, LIVE_MOUNT_ID);
+	if (lm) {
+		spin_lock(&lm->queue.lock);
+		pinned = !lm->closed && atomic_inc_not_zero(&sb->s_active);
+		lm->pinned += pinned;
+		spin_unlock(&lm->queue.lock);
+	}
+	rcu_read_unlock();
+	return pinned ? &lm->queue : NULL;
 }
 
 /*
@@ -340,37 +347,19 @@ static void catch_stray(struct super_block *sb)
  * In place of the kernel's ->drop_inode that always evicts. i_lock is held, and
  * the count is 0. All other file systems pay the first comparison.
  *
- * After a 0 the VFS looks at SB_ACTIVE once more, still under i_lock. pin() sees
- * to it that no shutdown has cleared it, and live_exit() waits before it does.
+ * After a 0 the VFS looks at SB_ACTIVE once more, still under i_lock. That no
+ * shutdown has cleared it is ceph_iput_pin()'s care, and live_exit() waits before
+ * it does.
  */
 static int live_drop_inode(struct inode *inode)
 {
 	struct super_block *sb = inode->i_sb;
-	struct live_mount *lm;
-	bool pinned;
 
 	if (sb->s_magic != CEPH_SUPER_MAGIC)
 		return 1;
 	if (!(sb->s_flags & SB_ACTIVE))
 		catch_stray(sb);
-	switch (ceph_iput_judge(inode)) {
-	case CEPH_IPUT_EVICT:
-		return 1;
-	case CEPH_IPUT_KEPT:
-		return 0;
-	case CEPH_IPUT_CATCH:
-		break;
-	}
-
-	smp_rmb();	/* pairs with the one in adopt() */
-	rcu_read_lock();
-	lm = klp_shadow_get(sb, LIVE_MOUNT_ID);
-	pinned = lm && pin(lm);
-	rcu_read_unlock();
-	if (!pinned)
-		return 1;
-	ceph_iput_catch(&lm->queue, inode);
-	return 0;
+	return ceph_iput_gate(inode);
 }
 
 /*

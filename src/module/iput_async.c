@@ -53,13 +53,20 @@ struct ceph_vino ceph_iput_vino(struct inode *inode)
 	return ceph_vino(inode);
 }
 
-void ceph_iput_unpin(struct ceph_iput_queue *q, struct super_block *sb)
+static inline struct ceph_iput_queue *sb_to_queue(struct super_block *sb)
 {
+	return &ceph_sb_to_fs_client(sb)->iput_queue;
 }
 
-static inline struct ceph_iput_queue *inode_to_queue(struct inode *inode)
+struct ceph_iput_queue *ceph_iput_pin(struct super_block *sb)
 {
-	return &ceph_sb_to_fs_client(inode->i_sb)->iput_queue;
+	struct ceph_iput_queue *q = sb_to_queue(sb);
+
+	return READ_ONCE(q->closed) ? NULL : q;
+}
+
+void ceph_iput_unpin(struct ceph_iput_queue *q, struct super_block *sb)
+{
 }
 
 static void put(struct inode *inode, void *caller)
@@ -81,7 +88,7 @@ static void put(struct inode *inode, void *caller)
 	 */
 	rcu_read_lock();
 	if (READ_ONCE(inode->i_sb->s_flags) & SB_ACTIVE) {
-		ceph_iput_donate(inode_to_queue(inode), inode, caller);
+		ceph_iput_donate(sb_to_queue(inode->i_sb), inode, caller);
 		donated = true;
 	}
 	rcu_read_unlock();
@@ -127,20 +134,12 @@ void ceph_dput_async(struct dentry *dentry)
  */
 int ceph_iput_drop_inode(struct inode *inode)
 {
-	struct ceph_iput_queue *q = inode_to_queue(inode);
+	struct ceph_iput_queue *q = sb_to_queue(inode->i_sb);
 	struct ceph_mds_client *mdsc = ceph_sb_to_mdsc(inode->i_sb);
+	int evict = ceph_iput_gate(inode);
 
-	switch (ceph_iput_judge(inode)) {
-	case CEPH_IPUT_CATCH:
-		if (READ_ONCE(q->closed))
-			return 1;
-		ceph_iput_catch(q, inode);
-		return 0;
-	case CEPH_IPUT_KEPT:
-		return 0;
-	case CEPH_IPUT_EVICT:
-		break;
-	}
+	if (!IS_ENABLED(CONFIG_LOCKDEP) || !evict)
+		return evict;
 	/* Messengers take these two, so whoever evicts here must not hold them. */
 	if (READ_ONCE(async_iput) && !q->closed) {
 		lockdep_assert_not_held(&mdsc->mutex);

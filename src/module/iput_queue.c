@@ -241,8 +241,66 @@ void ceph_iput_donate(struct ceph_iput_queue *q, struct inode *inode,
 	donate(q, inode, false);
 }
 
+/*
+ * From zero to one, as f2fs does it: whoever could look the inode up meanwhile
+ * needs i_lock to take a reference.
+ */
+static void catch(struct ceph_iput_queue *q, struct inode *inode)
+{
+	struct ceph_vino vino = ceph_iput_vino(inode);
+	struct work_struct *work = current_work();
+
+	lockdep_assert_held(&inode->i_lock);
+
+	atomic_inc(&inode->i_count);
+	trace_ceph_iput_catch(inode->i_sb->s_dev, vino.ino, vino.snap,
+			      work ? (void *)work->func : NULL);
+	donate(q, inode, true);
+}
+
+static bool would_wait(struct inode *inode)
+{
+	return (inode_state_read(inode) & I_SYNC) || netfs_io_count(inode);
+}
+
+/* The gate's second look. Apart, as the first shall not pay for its registers. */
+static noinline int judge(struct inode *inode)
+{
+	unsigned int state = inode_state_read(inode);
+	struct ceph_iput_worker *w = NULL;
+	struct ceph_iput_queue *q;
+	struct work_struct *work;
+	bool waits, heeded;
+
+	lockdep_assert_held(&inode->i_lock);
+
+	waits = would_wait(inode);
+	work = current_work();
+	heeded = (READ_ONCE(inode->i_sb->s_flags) & SB_ACTIVE) &&
+		 !(state & I_DONTCACHE);
+	if (work && work->func == iput_workfn)
+		w = container_of(work, struct ceph_iput_worker, work.work);
+
+	if (w && w->inode == inode) {
+		w->waits = waits && heeded && !READ_ONCE(w->queue->closed);
+		w->evicts = !w->waits;
+		if (w->evicts)
+			return 1;
+		atomic_inc(&inode->i_count);
+		mark_node(inode, true);
+		return 0;
+	}
+	if (!READ_ONCE(async_iput) || !async_iput_gate || !heeded)
+		return 1;
+	q = ceph_iput_pin(inode->i_sb);
+	if (!q)
+		return 1;
+	catch(q, inode);
+	return 0;
+}
+
 /**
- * ceph_iput_judge - the gate: may this final iput evict where it stands?
+ * ceph_iput_gate - may this final iput evict where it stands (->drop_inode)?
  * @inode: the inode; its count is 0 and its i_lock is held
  *
  * A workqueue worker may be what the eviction waits for: the flusher, a
@@ -262,63 +320,15 @@ void ceph_iput_donate(struct ceph_iput_queue *q, struct inode *inode,
  * clear the super block is being shut down, and its dirty data has been
  * written.
  *
- * Return: CEPH_IPUT_EVICT to evict it; CEPH_IPUT_KEPT if the worker has its
- * reference back and the VFS is to leave the inode alone; CEPH_IPUT_CATCH if the
- * caller has to ceph_iput_catch().
+ * Return: 1 to evict it; 0 if the VFS is to leave the inode alone: the reference
+ * is in the queue, or a worker that was putting it has it back.
  */
-enum ceph_iput_verdict ceph_iput_judge(struct inode *inode)
+int ceph_iput_gate(struct inode *inode)
 {
-	unsigned int state = inode_state_read(inode);
-	struct ceph_iput_worker *w = NULL;
-	struct work_struct *work;
-	bool waits, heeded;
-
-	lockdep_assert_held(&inode->i_lock);
-
-	waits = (state & I_SYNC) || netfs_io_count(inode);
-	/* what most evictions are, and as cheap as can be */
-	if (!waits && !(current->flags & PF_WQ_WORKER))
-		return CEPH_IPUT_EVICT;
-
-	work = current_work();
-	heeded = (READ_ONCE(inode->i_sb->s_flags) & SB_ACTIVE) &&
-		 !(state & I_DONTCACHE);
-	if (work && work->func == iput_workfn)
-		w = container_of(work, struct ceph_iput_worker, work.work);
-
-	if (w && w->inode == inode) {
-		w->waits = waits && heeded && !READ_ONCE(w->queue->closed);
-		w->evicts = !w->waits;
-		if (w->evicts)
-			return CEPH_IPUT_EVICT;
-		atomic_inc(&inode->i_count);
-		mark_node(inode, true);
-		return CEPH_IPUT_KEPT;
-	}
-	if (!READ_ONCE(async_iput) || !async_iput_gate || !heeded)
-		return CEPH_IPUT_EVICT;
-	return work || waits ? CEPH_IPUT_CATCH : CEPH_IPUT_EVICT;
-}
-
-/**
- * ceph_iput_catch - ->drop_inode takes the reference that was just dropped
- * @q: the queue of the inode's mount
- * @inode: the inode; ceph_iput_judge() said so, and i_lock is still held
- *
- * From zero to one, as f2fs does it: whoever could look the inode up meanwhile
- * needs i_lock to take a reference. ->drop_inode then has to return 0.
- */
-void ceph_iput_catch(struct ceph_iput_queue *q, struct inode *inode)
-{
-	struct ceph_vino vino = ceph_iput_vino(inode);
-	struct work_struct *work = current_work();
-
-	lockdep_assert_held(&inode->i_lock);
-
-	atomic_inc(&inode->i_count);
-	trace_ceph_iput_catch(inode->i_sb->s_dev, vino.ino, vino.snap,
-			      work ? (void *)work->func : NULL);
-	donate(q, inode, true);
+	/* what most evictions are */
+	if (!would_wait(inode) && !(current->flags & PF_WQ_WORKER))
+		return 1;
+	return judge(inode);
 }
 
 static int stats_show(struct seq_file *m, void *v)

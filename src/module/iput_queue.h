@@ -53,9 +53,6 @@ struct ceph_iput_worker {
 	bool evicts, waits;
 };
 
-/* What becomes of an inode whose count has just become 0; see ceph_iput_judge() */
-enum ceph_iput_verdict { CEPH_IPUT_EVICT, CEPH_IPUT_KEPT, CEPH_IPUT_CATCH };
-
 /*
  * Counted since the mount, in inodes. At any moment
  * deferred + caught == evicted + reused + pending.
@@ -113,8 +110,7 @@ bool ceph_iput_queue_drain(struct ceph_iput_queue *q, long timeout);
 
 void ceph_iput_donate(struct ceph_iput_queue *q, struct inode *inode,
 		      void *caller);
-enum ceph_iput_verdict ceph_iput_judge(struct inode *inode);
-void ceph_iput_catch(struct ceph_iput_queue *q, struct inode *inode);
+int ceph_iput_gate(struct inode *inode);
 
 /*
  * What differs: the node by which an inode is in the queue, what is known of
@@ -123,12 +119,15 @@ void ceph_iput_catch(struct ceph_iput_queue *q, struct inode *inode);
  * ceph_iput_node(): the node of an inode whose last reference is the caller's.
  * ceph_iput_inode(): the inode of a node that has just been unlinked.
  * ceph_iput_vino(): for the tracepoints.
+ * ceph_iput_pin(): the queue for an inode of this super block that is about to be
+ *	caught, or NULL if the gate is closed; i_lock is held.
  * ceph_iput_unpin(): the worker has put a reference to an inode of this super
  *	block; called before it stops counting as pending.
  */
 struct ceph_iput_node *ceph_iput_node(struct inode *inode);
 struct inode *ceph_iput_inode(struct ceph_iput_node *node);
 struct ceph_vino ceph_iput_vino(struct inode *inode);
+struct ceph_iput_queue *ceph_iput_pin(struct super_block *sb);
 void ceph_iput_unpin(struct ceph_iput_queue *q, struct super_block *sb);
 
 #endif /* _CEPH_IPUT_QUEUE_H */

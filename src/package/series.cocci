@@ -41,15 +41,15 @@ symbol async_iput;
 
 @depends on upstream@
 expression E;
-identifier work, waits;
+symbol q, work, waits;
 @@
 -if (!READ_ONCE(async_iput) || E)
 +if (E) {
 +	/* It may be a messenger or the flusher, waiting for itself. */
 +	WARN_ON_ONCE(work && waits);
- 	return CEPH_IPUT_EVICT;
+ 	return 1;
 +}
- return work || waits ? CEPH_IPUT_CATCH : CEPH_IPUT_EVICT;
+ q = ceph_iput_pin(...);
 
 @depends on upstream@
 expression E;
@@ -91,7 +91,7 @@ identifier vino;
 
 @depends on counters@
 @@
- ceph_iput_catch(...)
+ catch(...)
  {
  ...
 -struct work_struct *work = current_work();
@@ -176,7 +176,8 @@ identifier f = {proc, debugfs};
 // ------------------------------------------------------------------ the gate
 
 @depends on gate@
-identifier f = {ceph_iput_judge, ceph_iput_catch, ceph_iput_drop_inode, ceph_iput_close};
+identifier f = {would_wait, judge, ceph_iput_gate, catch, ceph_iput_pin,
+	ceph_iput_drop_inode, ceph_iput_close};
 @@
 -f(...) { ... }
 
