@@ -95,11 +95,14 @@ static DEFINE_MUTEX(mounts_lock);	/* guards these two; inside s_umount */
 static LIST_HEAD(mounts);
 static struct proc_dir_entry *proc_dir;	/* /proc/fs/ceph, while there are any */
 
-static struct super_operations *live_ops;	/* see divert(); under mounts_lock */
+/* see divert(); under mounts_lock */
+static struct live_ops {
+	struct super_operations ops;
+	const struct super_operations *stock;	/* which they are a copy of */
+} *live_ops;
 
 static struct klp_patch patch;
 static void live_deactivate_super(struct super_block *sb);
-static int live_drop_inode(struct inode *inode);
 
 /*
  * i_lru is on no LRU while somebody has the inode, and the VFS looks at it only
@@ -234,7 +237,7 @@ static bool is_stock(struct super_block *sb)
 	if (sb->s_magic != CEPH_SUPER_MAGIC)
 		return false;
 	if (sb->s_op->drop_inode == CEPH_IPUT_DROP_INODE ||
-	    sb->s_op->drop_inode == live_drop_inode)
+	    sb->s_op->drop_inode == ceph_iput_gate)
 		return true;
 	pr_info_once("ceph.ko is the fork, or has another gate of its own: doing nothing for it\n");
 	return false;
@@ -243,43 +246,49 @@ static bool is_stock(struct super_block *sb)
 /*
  * Live patching's own way to a function takes some 140 instructions, of the 5,000
  * of an eviction. A mount that is adopted does without: it gets operations that
- * are ceph.ko's, but for ->drop_inode.
+ * are ceph.ko's, but for ->drop_inode, which is the gate.
  *
  * They belong to the file system type, as a shadow variable, and stay when this
- * module goes: who is in evict() may read them much later. Only ->drop_inode is
- * given back then, which the VFS reads and calls with i_lock held. The next time
- * this is loaded they are found again. If they differ from ceph.ko's, that has
- * been loaded again too, and nobody has a mount of the old one.
+ * module goes: who is in evict() may read them much later. The mounts are given
+ * back their own, and these ->drop_inode, which the VFS reads and calls with
+ * i_lock held. The next time this is loaded they are found again. If they differ
+ * from ceph.ko's, that has been loaded again too, and nobody has a mount of the
+ * old one.
  *
  * Without memory for them, and before a mount is adopted, it is live patching
  * that leads to the gate.
  */
 static void divert(struct super_block *sb)
 {
-	struct super_operations ops = *sb->s_op, *shadow;
+	struct super_operations ops = *sb->s_op;
+	struct live_ops *shadow;
 
 	lockdep_assert_held(&mounts_lock);
 
-	if (!READ_ONCE(patch.enabled))
+	if (!READ_ONCE(patch.enabled) || ops.drop_inode == ceph_iput_gate)
 		return;
-	shadow = klp_shadow_get_or_alloc(sb->s_type, LIVE_OPS_ID, sizeof(ops),
+	shadow = klp_shadow_get_or_alloc(sb->s_type, LIVE_OPS_ID, sizeof(*shadow),
 					 GFP_KERNEL, NULL, NULL);
 	if (!shadow)
 		return;
-	ops.drop_inode = shadow->drop_inode;
-	if (memcmp(shadow, &ops, sizeof(ops)))
-		*shadow = ops;
-	WRITE_ONCE(shadow->drop_inode, live_drop_inode);
+	ops.drop_inode = shadow->ops.drop_inode;
+	if (memcmp(&shadow->ops, &ops, sizeof(ops)))
+		shadow->ops = ops;
+	shadow->stock = sb->s_op;
+	WRITE_ONCE(shadow->ops.drop_inode, ceph_iput_gate);
 	live_ops = shadow;
 	/* whoever sees them sees them filled in */
-	smp_store_release(&sb->s_op, shadow);
+	smp_store_release(&sb->s_op, &shadow->ops);
 }
 
-/* No final iput comes by the gate any more, nor is in it. */
+/*
+ * No final iput comes by the gate any more, nor is in it; also of a mount whose
+ * umount hangs, and which keeps these operations.
+ */
 static void undivert(void)
 {
 	if (live_ops)
-		WRITE_ONCE(live_ops->drop_inode, CEPH_IPUT_DROP_INODE);
+		WRITE_ONCE(live_ops->ops.drop_inode, CEPH_IPUT_DROP_INODE);
 	synchronize_rcu();
 }
 
@@ -327,8 +336,11 @@ static void adopt_one(struct super_block *sb, void *unused)
 
 static void forsake_one(struct super_block *sb, void *unused)
 {
-	if (is_stock(sb))
-		sb->s_flags &= ~SB_ACTIVE;
+	if (!is_stock(sb))
+		return;
+	sb->s_flags &= ~SB_ACTIVE;
+	if (live_ops && sb->s_op == &live_ops->ops)
+		sb->s_op = live_ops->stock;
 }
 
 /* What sysfs says of a module "ceph", loaded or built in; or NULL. */
@@ -404,8 +416,9 @@ static void catch_stray(struct super_block *sb)
  * shutdown has cleared it is ceph_iput_pin()'s care, and live_exit() waits before
  * it does.
  *
- * Mounts that were diverted come by here until live_exit(). From the moment that
- * the patch is turned off, or another one replaces it, nothing is caught.
+ * A mount that was diverted passes the gate alone, and does so until live_exit().
+ * From the moment that the patch is turned off, or another one replaces it,
+ * nothing is caught.
  */
 static int live_drop_inode(struct inode *inode)
 {
@@ -627,10 +640,10 @@ static int __init live_init(void)
 
 /*
  * The patch has been disabled, or replaced by another, and no task is in our
- * functions any more but by way of live_ops, which nobody is given from now on:
- * who saw the patch enabled is one of the two works. But a task may just have
- * returned from live_drop_inode() to the VFS, which is about to look at SB_ACTIVE.
- * It has i_lock, which is an RCU read-side critical section.
+ * functions any more but the gate, by way of live_ops. No mount is given these
+ * from now on: who saw the patch enabled is one of the two works. But a task may
+ * just have returned from the gate to the VFS, which is about to look at
+ * SB_ACTIVE. It has i_lock, which is an RCU read-side critical section.
  *
  * If SB_ACTIVE stayed nothing would happen, as the kernel's own function never
  * returns 0; but it was not there.
@@ -642,8 +655,6 @@ static void __exit live_exit(void)
 	flush_work(&adopt_all_work);
 	flush_work(&stray_work);
 	undivert();
-	/* The gate may have queued it meanwhile. */
-	flush_work(&stray_work);
 	visit_mounts(forsake_one);
 
 	mutex_lock(&mounts_lock);
