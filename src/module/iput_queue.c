@@ -250,32 +250,21 @@ static void catch(struct ceph_iput_queue *q, struct inode *inode)
 	struct ceph_vino vino = ceph_iput_vino(inode);
 	struct work_struct *work = current_work();
 
-	lockdep_assert_held(&inode->i_lock);
-
 	atomic_inc(&inode->i_count);
 	trace_ceph_iput_catch(inode->i_sb->s_dev, vino.ino, vino.snap,
 			      work ? (void *)work->func : NULL);
 	donate(q, inode, true);
 }
 
-static bool would_wait(struct inode *inode)
-{
-	return (inode_state_read(inode) & I_SYNC) || netfs_io_count(inode);
-}
-
 /* The gate's second look. Apart, as the first shall not pay for its registers. */
-static noinline int judge(struct inode *inode)
+static noinline int judge(struct inode *inode, bool waits)
 {
 	unsigned int state = inode_state_read(inode);
 	struct ceph_iput_worker *w = NULL;
 	struct ceph_iput_queue *q;
-	struct work_struct *work;
-	bool waits, heeded;
+	struct work_struct *work = current_work();
+	bool heeded;
 
-	lockdep_assert_held(&inode->i_lock);
-
-	waits = would_wait(inode);
-	work = current_work();
 	heeded = (READ_ONCE(inode->i_sb->s_flags) & SB_ACTIVE) &&
 		 !(state & I_DONTCACHE);
 	if (work && work->func == iput_workfn)
@@ -325,10 +314,14 @@ static noinline int judge(struct inode *inode)
  */
 int ceph_iput_gate(struct inode *inode)
 {
+	bool waits = (inode_state_read(inode) & I_SYNC) || netfs_io_count(inode);
+
+	lockdep_assert_held(&inode->i_lock);
+
 	/* what most evictions are */
-	if (!would_wait(inode) && !(current->flags & PF_WQ_WORKER))
+	if (!waits && !(current->flags & PF_WQ_WORKER))
 		return 1;
-	return judge(inode);
+	return judge(inode, waits);
 }
 
 static int stats_show(struct seq_file *m, void *v)

@@ -176,7 +176,7 @@ identifier f = {proc, debugfs};
 // ------------------------------------------------------------------ the gate
 
 @depends on gate@
-identifier f = {would_wait, judge, ceph_iput_gate, catch, ceph_iput_pin,
+identifier f = {judge, ceph_iput_gate, catch, ceph_iput_pin,
 	ceph_iput_drop_inode, ceph_iput_close};
 @@
 -f(...) { ... }
