@@ -396,9 +396,11 @@ dev_of() { awk -v d="$1" '$5 == d { print $3 }' /proc/self/mountinfo; }
 stat_of() { sed -n "s/^$2 //p" "/proc/fs/ceph/$(dev_of "$1")"; }
 is() { { IFS= read -r is_now; ! IFS= read -r _; } <"$1" && [ "$is_now" = "$2" ]; }
 
-# ended PID: it is a zombie, or gone. is_in PID FUNCTION: it waits in that of the kernel's
+# ended PID: it is a zombie, or gone. is_in PID FUNCTION: it waits in that of the kernel's;
+# blocked_in FUNCTION: somebody does
 ended() { [ ! -e "/proc/$1/exe" ]; }
 is_in() { grep -q "$2" "/proc/$1/stack"; }
+blocked_in() { grep -qs "$1" /proc/[0-9]*/stack; }
 # fails CMD...: it does not succeed. some CMD...: by the fifth time it does; on a busy
 # host what is pending may have been put before the look
 fails() { ! "$@"; }
